@@ -1,0 +1,286 @@
+"""What a checkpoint folder holds: model sizes, tokenizer, dialogue form and manifest.
+
+One of the three doors between the packages, so it imports nothing heavy. It knows the
+files that gpt-2-simple reads and writes, and the prompt forms that training and serving
+must agree on to the letter. It knows nothing of HTTP, engines or training.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from tokenizers import Tokenizer
+from tokenizers.decoders import ByteLevel as ByteLevelDecoder
+from tokenizers.models import BPE
+from tokenizers.pre_tokenizers import ByteLevel
+
+HPARAMS_FILE = "hparams.json"
+ENCODER_FILE = "encoder.json"
+MERGES_FILE = "vocab.bpe"
+MANIFEST_FILE = "botconvo.json"
+
+START_OF_TEXT = "<|startoftext|>"
+END_OF_TEXT = "<|endoftext|>"
+
+Style = Literal["monologue", "dialogue"]
+
+
+class CheckpointError(Exception):
+    """A checkpoint folder lacks a file or holds one that cannot be used."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """The five numbers of gpt-2-simple's `hparams.json`."""
+
+    n_vocab: int
+    n_ctx: int
+    n_embd: int
+    n_head: int
+    n_layer: int
+
+    @classmethod
+    def read(cls, folder: Path) -> Self:
+        """Raises CheckpointError if the file is missing or incomplete."""
+        data = _read_json(folder / HPARAMS_FILE)
+        try:
+            return cls(**{name: int(data[name]) for name in cls.__dataclass_fields__})
+        except (KeyError, TypeError, ValueError) as error:
+            raise CheckpointError(
+                f"{folder / HPARAMS_FILE}: no usable value for {error}"
+            ) from error
+
+    def write(self, folder: Path) -> None:
+        (folder / HPARAMS_FILE).write_text(json.dumps(asdict(self)), encoding="utf-8")
+
+    @property
+    def parameters(self) -> int:
+        """Number of weights, with the output layer tied to the token embedding."""
+        per_layer = 12 * self.n_embd**2 + 13 * self.n_embd
+        return (self.n_vocab + self.n_ctx + 2) * self.n_embd + self.n_layer * per_layer
+
+
+class Codec:
+    """GPT-2's byte-level BPE, exact against gpt-2-simple's own encoder.
+
+    Text never turns into the end-of-text token: `<|endoftext|>` in a text is encoded as
+    ordinary pieces, as gpt-2-simple does. Training and prompts add `end_of_text` by id.
+    """
+
+    def __init__(self, vocabulary: dict[str, int], merges: list[tuple[str, str]]) -> None:
+        self._vocabulary = vocabulary
+        self._tokenizer = Tokenizer(BPE(vocab=vocabulary, merges=merges))
+        self._tokenizer.pre_tokenizer = ByteLevel(add_prefix_space=False)
+        self._tokenizer.decoder = ByteLevelDecoder()
+        self._bytes = _bytes_of_tokens(vocabulary)
+
+    @classmethod
+    def read(cls, folder: Path) -> Self:
+        """Raises CheckpointError if `encoder.json` or `vocab.bpe` is missing or broken."""
+        vocabulary = _read_json(folder / ENCODER_FILE)
+        try:
+            lines = (folder / MERGES_FILE).read_text(encoding="utf-8").split("\n")[1:-1]
+        except (OSError, UnicodeDecodeError) as error:
+            raise CheckpointError(f"{folder / MERGES_FILE} cannot be read: {error}") from error
+        merges: list[tuple[str, str]] = []
+        for line in lines:
+            left, _, right = line.partition(" ")
+            if not right or left + right not in vocabulary:
+                raise CheckpointError(
+                    f"{folder / MERGES_FILE}: the merge {line!r} is not in {ENCODER_FILE}"
+                )
+            merges.append((left, right))
+        return cls(vocabulary, merges)
+
+    @property
+    def end_of_text(self) -> int:
+        """Id of the true end-of-text token (the last of the vocabulary by GPT-2's habit)."""
+        return self._vocabulary.get(END_OF_TEXT, len(self._vocabulary) - 1)
+
+    def __len__(self) -> int:
+        return len(self._vocabulary)
+
+    def tokens(self) -> list[str]:
+        """All entries of the vocabulary in the order of their ids, in GPT-2's spelling."""
+        return sorted(self._vocabulary, key=self._vocabulary.__getitem__)
+
+    def encode(self, text: str) -> list[int]:
+        ids: list[int] = self._tokenizer.encode(text).ids
+        return ids
+
+    def encode_batch(self, texts: Sequence[str]) -> list[list[int]]:
+        return [encoding.ids for encoding in self._tokenizer.encode_batch(list(texts))]
+
+    def token_bytes(self, token: int) -> bytes:
+        """The bytes that one token stands for, possibly a part of a character."""
+        return self._bytes[token]
+
+    def decode(self, tokens: Iterable[int]) -> str:
+        """Text of the tokens; what is no valid UTF-8 becomes U+FFFD."""
+        return b"".join(map(self.token_bytes, tokens)).decode("utf-8", errors="replace")
+
+
+def _bytes_of_tokens(vocabulary: dict[str, int]) -> dict[int, bytes]:
+    """GPT-2 writes each byte as a printable character; this turns that round.
+
+    Source: `bytes_to_unicode` in OpenAI's gpt-2 `encoder.py`.
+    """
+    printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
+    characters = {chr(byte): byte for byte in printable}
+    others = (byte for byte in range(256) if byte not in set(printable))
+    characters |= {chr(256 + place): byte for place, byte in enumerate(others)}
+    return {
+        token: text.encode() if text == END_OF_TEXT else bytes(characters[c] for c in text)
+        for text, token in vocabulary.items()
+    }
+
+
+# --- the dialogue form -------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One message of a conversation: who said it and what, on a single line."""
+
+    speaker: str
+    text: str
+
+
+def dialogue_prefix(speaker: str) -> str:
+    """What stands before a message in dialogue text. The message follows after one space,
+    which belongs to its first word's token, so a prompt ends exactly here."""
+    return f"{one_line(speaker).replace(':', '')}:"
+
+
+def dialogue_line(line: Line) -> str:
+    """One line of dialogue text: `name: text` and a newline, which ends the message."""
+    return f"{dialogue_prefix(line.speaker)} {one_line(line.text)}\n"
+
+
+def one_line(text: str) -> str:
+    """The text with every run of white space, newlines included, as one space."""
+    return " ".join(text.split())
+
+
+def dialogue_prompt(
+    codec: Codec, lines: Sequence[Line], speaker: str, room: int, begin_with: str = ""
+) -> list[int]:
+    """Token ids that make a dialogue model speak as `speaker`.
+
+    The end-of-text token, then as many of the last lines as fit into `room` tokens, then
+    `speaker:`, then the first words of the answer if `begin_with` gives any. Lines are
+    dropped whole, oldest first.
+    """
+    opening = f" {one_line(begin_with)}" if begin_with.strip() else ""
+    tail = codec.encode(dialogue_prefix(speaker) + opening)
+    kept: list[list[int]] = []
+    left = room - 1 - len(tail)
+    for line in reversed(lines):
+        ids = codec.encode(dialogue_line(line))
+        if len(ids) > left:
+            break
+        left -= len(ids)
+        kept.append(ids)
+    return [codec.end_of_text, *(token for ids in reversed(kept) for token in ids), *tail]
+
+
+# --- the manifest ------------------------------------------------------------------------
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+
+class BaseModelRecord(_Part):
+    """The model that fine-tuning began from."""
+
+    name: str
+    hash: str | None = None
+
+
+class TrainingRecord(_Part):
+    """What a friend was trained on. Times are ISO 8601 with offset."""
+
+    messages: int = 0
+    tokens: int = 0
+    chats: int = 0
+    since: str | None = None
+    until: str | None = None
+    cut_date: str | None = None
+
+
+class GgufRecord(_Part):
+    """The converted file beside the checkpoint, and the training step that it holds."""
+
+    file: str
+    type: str
+    hash: str
+    from_step: int
+
+
+class Manifest(_Part):
+    """`botconvo.json`: what the server and the orchestrator must know of a checkpoint."""
+
+    schema_version: int = Field(default=1, alias="schema")
+    friend: str | None = None
+    speaker: str | None = None
+    known_speakers: list[str] = []
+    style: Style = "monologue"
+    prompt_prefix: str = START_OF_TEXT
+    stop: str = END_OF_TEXT
+    end_of_text: Literal["token", "pieces"] = "pieces"
+    window: int | None = None
+    base: BaseModelRecord | None = None
+    step: int = 0
+    trained_on: TrainingRecord = TrainingRecord()
+    gguf: GgufRecord | None = None
+    sampling: dict[str, float] = {}
+    statistics: dict[str, Any] = {}
+    bits_per_byte: dict[str, float] = {}
+    notices: list[str] = []
+
+    model_config = ConfigDict(
+        extra="allow", frozen=True, populate_by_name=True, serialize_by_alias=True
+    )
+
+    @classmethod
+    def read(cls, folder: Path) -> Self:
+        """The folder's manifest, or the defaults for a folder that gpt-2-simple wrote.
+
+        Raises CheckpointError for a manifest that is there and cannot be used.
+        """
+        path = folder / MANIFEST_FILE
+        if not path.exists():
+            return cls()
+        try:
+            return cls.model_validate(_read_json(path))
+        except ValidationError as error:
+            first = error.errors()[0]
+            key = ".".join(map(str, first["loc"]))
+            raise CheckpointError(f"{path}: {key}: {first['msg']}") from error
+
+    def write(self, folder: Path) -> None:
+        text = self.model_dump_json(indent=2, exclude_none=True) + "\n"
+        write_whole(folder / MANIFEST_FILE, text.encode())
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Writes a file so that a crash leaves the old or the new one, never a part."""
+    part = path.with_name(path.name + ".part")
+    part.write_bytes(data)
+    part.replace(path)
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise CheckpointError(f"{path} cannot be read: {error}") from error
+    if not isinstance(data, dict):
+        raise CheckpointError(f"{path} holds no JSON object")
+    return data
