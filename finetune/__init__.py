@@ -1,0 +1,1 @@
+"""Fine-tuning: from chat exports to one checkpoint per friend."""

@@ -1,0 +1,12 @@
+"""Names for the arrays that training passes about."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+IntArray = npt.NDArray[np.int32]
+FloatArray = npt.NDArray[np.float32]
+
+Batch = tuple[IntArray, FloatArray]
+"""Token ids [rows, window + 1] and the weight of each prediction [rows, window]."""
