@@ -11,14 +11,40 @@ bfloat16 matrix products on the CPU.
 from __future__ import annotations
 
 import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
-import gpt_2_simple.src.model as gpt2_model
-import tensorflow as tf
-from tensorflow.core.protobuf import rewriter_config_pb2
+@contextmanager
+def _native_log_kept() -> Iterator[None]:
+    """TensorFlow's C++ side writes a page of notices about CUDA and oneDNN before any of its
+    settings can silence it. They go to a file, and come out only if loading fails."""
+    with tempfile.TemporaryFile() as kept:
+        stderr = os.dup(2)
+        os.dup2(kept.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            kept.seek(0)
+            os.write(stderr, kept.read())
+            raise
+        finally:
+            sys.stderr.flush()
+            os.dup2(stderr, 2)
+            os.close(stderr)
+
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+with _native_log_kept():
+    import gpt_2_simple.src.model as gpt2_model
+    import tensorflow as tf
+    from tensorflow.core.protobuf import rewriter_config_pb2
+
+    tf.config.list_physical_devices()
 
 from finetune.arrays import Batch, FloatArray, IntArray
 from model_server.checkpoint_format import Sizes

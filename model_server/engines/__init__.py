@@ -1,0 +1,89 @@
+"""What an engine is, and how one is chosen. Engines know token ids and nothing of chat."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, Protocol
+
+EngineName = Literal["llama", "tensorflow", "echo"]
+StopReason = Literal["stop", "length", "cancelled"]
+
+MODULES: dict[EngineName, str] = {
+    "llama": "model_server.engines.llama",
+    "tensorflow": "model_server.engines.tensorflow_graph",
+    "echo": "model_server.engines.echo",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Parameters:
+    """How to draw a continuation. Temperature 0 takes the likeliest token each time;
+    `top_k` 0 and `top_p` 1 are off; `seed` None draws a new one."""
+
+    n: int = 1
+    max_tokens: int = 60
+    temperature: float = 0.7
+    top_k: int = 40
+    top_p: float = 1.0
+    repetition_penalty: float = 1.0
+    seed: int | None = None
+    stop: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class Continuation:
+    """One drawn continuation: its token ids, each with its log-probability in nats under
+    the unmodified model, and why it ended. A stop text may or may not be part of it."""
+
+    ids: list[int] = field(default_factory=list)
+    logprobs: list[float] = field(default_factory=list)
+    stopped: StopReason = "length"
+
+
+Emit = Callable[[int, int, float], None]
+"""Told of each token as it is drawn: number of the continuation, id, log-probability."""
+Cancelled = Callable[[], bool]
+
+
+def no_emit(index: int, token: int, logprob: float) -> None:
+    """An `Emit` for callers who only want the result."""
+
+
+def never_cancelled() -> bool:
+    return False
+
+
+class Engine(Protocol):
+    """Continues token ids. `generate` blocks on purpose and may be called from as many
+    threads at once as there are `slots`; `window` is the longest prompt and continuation
+    together, in tokens."""
+
+    name: EngineName
+    slots: int
+    window: int
+
+    def generate(
+        self,
+        prompt: Sequence[int],
+        parameters: Parameters,
+        emit: Emit = no_emit,
+        cancelled: Cancelled = never_cancelled,
+    ) -> list[Continuation]: ...
+
+    def close(self) -> None: ...
+
+
+class EngineModule(Protocol):
+    """What each module of this folder offers."""
+
+    @staticmethod
+    def load(folder: Path, *, slots: int, threads: int) -> Engine: ...
+
+
+def load_engine(name: EngineName, folder: Path, *, slots: int, threads: int) -> Engine:
+    """Loads an engine. Raises EngineUnavailable with what is missing."""
+    module: EngineModule = importlib.import_module(MODULES[name])  # type: ignore[assignment]  # a module as its Protocol
+    return module.load(folder, slots=slots, threads=threads)

@@ -1,0 +1,80 @@
+"""An engine without a model: says the end of the prompt again. For tests and for trying
+the chain where neither llama.cpp nor TensorFlow can be had."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from pathlib import Path
+
+from model_server.checkpoint_format import Codec, Sizes
+from model_server.engines import (
+    Cancelled,
+    Continuation,
+    Emit,
+    EngineName,
+    Parameters,
+    never_cancelled,
+    no_emit,
+)
+
+ECHOED_TOKENS = 8
+
+
+class EchoEngine:
+    """Repeats the prompt's last tokens, starting at a place drawn from the seed."""
+
+    name: EngineName = "echo"
+
+    def __init__(self, codec: Codec, window: int, slots: int) -> None:
+        self._codec = codec
+        self.window = window
+        self.slots = slots
+
+    def generate(
+        self,
+        prompt: Sequence[int],
+        parameters: Parameters,
+        emit: Emit = no_emit,
+        cancelled: Cancelled = never_cancelled,
+    ) -> list[Continuation]:
+        rng = random.Random(parameters.seed)
+        return [self._one(i, prompt, parameters, rng, emit, cancelled) for i in range(parameters.n)]
+
+    def _one(
+        self,
+        index: int,
+        prompt: Sequence[int],
+        parameters: Parameters,
+        rng: random.Random,
+        emit: Emit,
+        cancelled: Cancelled,
+    ) -> Continuation:
+        start = rng.randrange(ECHOED_TOKENS) if parameters.temperature > 0 else 0
+        tail = list(prompt[-ECHOED_TOKENS:])
+        result = Continuation()
+        text = b""
+        while len(result.ids) < min(parameters.max_tokens, self.window - len(prompt)):
+            if cancelled():
+                result.stopped = "cancelled"
+                break
+            token = tail[(start + len(result.ids)) % len(tail)]
+            if token == self._codec.end_of_text:
+                result.stopped = "stop"
+                break
+            result.ids.append(token)
+            result.logprobs.append(0.0)
+            emit(index, token, 0.0)
+            text += self._codec.token_bytes(token)
+            if any(stop.encode() in text for stop in parameters.stop):
+                result.stopped = "stop"
+                break
+        return result
+
+    def close(self) -> None:
+        """Nothing to give back."""
+
+
+def load(folder: Path, *, slots: int, threads: int) -> EchoEngine:
+    """Needs only the folder's sizes and tokenizer; `threads` is of no use here."""
+    return EchoEngine(Codec.read(folder), Sizes.read(folder).n_ctx, slots)

@@ -1,0 +1,24 @@
+"""Errors of the model server.
+
+ModelServerError       something that the user can mend; one sentence says what to do
+ ├─ EngineUnavailable  the engine's package or file is missing
+ └─ BadRequest         a request that cannot be answered as it stands; becomes HTTP 400
+"""
+
+from __future__ import annotations
+
+
+class ModelServerError(Exception):
+    """Something that the user can mend; the message is one sentence with the next step."""
+
+
+class EngineUnavailable(ModelServerError):
+    """The engine's package is not installed or the checkpoint lacks its file."""
+
+
+class BadRequest(ModelServerError):
+    """A request that cannot be answered; `param` names the field at fault."""
+
+    def __init__(self, message: str, param: str | None = None) -> None:
+        super().__init__(message)
+        self.param = param

@@ -1,0 +1,53 @@
+"""Drawing the next token from logits, in numpy. Pure; the order of steps is gpt-2-simple's
+with llama.cpp's repetition penalty in front, so that all engines mean the same by a knob."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+FloatArray = npt.NDArray[np.float32]
+
+
+def draw(
+    logits: FloatArray,
+    history: Sequence[int],
+    rng: np.random.Generator,
+    *,
+    temperature: float,
+    top_k: int,
+    top_p: float,
+    repetition_penalty: float,
+) -> int:
+    """The next token id from logits of shape [vocabulary]. Temperature 0 takes the largest.
+
+    The penalty (Keskar et al., CTRL, 2019, section 4.1) divides positive logits of tokens
+    in `history` and multiplies negative ones.
+    """
+    if repetition_penalty != 1.0 and history:
+        seen = np.unique(np.asarray(history))
+        logits = logits.copy()
+        picked = logits[seen]
+        logits[seen] = np.where(
+            picked > 0, picked / repetition_penalty, picked * repetition_penalty
+        )
+    if temperature <= 0:
+        return int(np.argmax(logits))
+    order = np.argsort(-logits, kind="stable")
+    if 0 < top_k < len(order):
+        order = order[:top_k]
+    weights = np.exp((logits[order] - logits[order[0]]).astype(np.float64) / temperature)
+    weights /= weights.sum()
+    if top_p < 1.0:
+        kept = max(1, int(np.searchsorted(np.cumsum(weights), top_p) + 1))
+        order, weights = order[:kept], weights[:kept] / weights[:kept].sum()
+    return int(rng.choice(order, p=weights))
+
+
+def logprob(logits: FloatArray, token: int) -> float:
+    """Log-probability of a token in nats under softmax over all logits."""
+    values = logits.astype(np.float64)
+    top = values.max()
+    return float(values[token] - top - np.log(np.exp(values - top).sum()))
