@@ -9,15 +9,16 @@ import re
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import redirect_stdout
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from finetune.errors import BadExport, FinetuneError
-from model_server.checkpoint_format import CheckpointError
 
 if TYPE_CHECKING:
     from finetune.corpus import ImportReport
+    from finetune.dataset import CleanCorpus
 
 DONE, FAILED, MISTAKE, INTERRUPTED = 0, 1, 2, 130
 
@@ -33,6 +34,8 @@ def main(arguments: Sequence[str]) -> int:
     """Runs one command; returns its exit code."""
     parser = build_parser()
     options = parser.parse_args(arguments)
+    from model_server.checkpoint_format import CheckpointError
+
     try:
         command: Command = options.command
         return command(options)
@@ -255,9 +258,11 @@ def _add_base(commands: Commands) -> None:
     parser = _command(commands, "base", _base_list, "Base models to fine-tune from.")
     parser.add_argument("--models", type=Path, default=MODELS, metavar="FOLDER")
     parser.set_defaults(json=False)
-    kinds = parser.add_subparsers(metavar="list|scratch")
+    kinds = parser.add_subparsers(metavar="list|download|scratch")
     listing = _command(kinds, "list", _base_list, "What base models there are.")
     _json_option(listing)
+    fetch = _command(kinds, "download", _base_download, "Fetch OpenAI's GPT-2.")
+    fetch.add_argument("name", metavar="124M|355M|774M|1558M")
     scratch = _command(
         kinds, "scratch", _base_scratch, "Train a tokenizer and a small GPT-2 from nothing."
     )
@@ -309,6 +314,16 @@ def _base_list(options: argparse.Namespace) -> int:
     return DONE
 
 
+def _base_download(options: argparse.Namespace) -> int:
+    from finetune.download import download
+    from finetune.progress import DownloadBar
+
+    with DownloadBar(f"base {options.name}") as bar:
+        folder = download(options.name, options.models, bar.report)
+    print(f"{folder} is ready. Next: botconvo train FRIEND --base {options.name}")
+    return DONE
+
+
 def _base_scratch(options: argparse.Namespace) -> int:
     _need_train_extra()
     from finetune.base_models import train_from_scratch
@@ -354,6 +369,7 @@ def _add_train(commands: Commands) -> None:
     parser.add_argument("--steps", type=int, help="instead of --epochs")
     parser.add_argument("--minutes", type=float, help="stop after so long")
     parser.add_argument("--rate", type=float, help="learning rate; default: by model size")
+    parser.add_argument("--estimate", action="store_true", help="only say what it would cost")
     parser.add_argument("--checkpoints", type=Path, default=CHECKPOINTS, metavar="FOLDER")
     parser.add_argument("--models", type=Path, default=MODELS, metavar="FOLDER")
     _training_options(parser)
@@ -362,11 +378,10 @@ def _add_train(commands: Commands) -> None:
 
 
 def _train(options: argparse.Namespace) -> int:
-    _need_train_extra()
-    from finetune.base_models import find_base
+    if not options.estimate:
+        _need_train_extra()
     from finetune.corpus import Corpus
     from finetune.dataset import MINIMUM_MESSAGES, CleanCorpus
-    from finetune.train import EVERYBODY
 
     if bool(options.friends) == options.all:
         raise FinetuneError("Name the friends to train, or give --all; see: botconvo friends")
@@ -377,6 +392,11 @@ def _train(options: argparse.Namespace) -> int:
     ]
     for name in names:
         cleaned.cut_date(name)
+    if options.estimate:
+        return _estimate(options, cleaned, names)
+    from finetune.base_models import find_base
+    from finetune.train import EVERYBODY
+
     base = find_base(options.base, options.models, packaged_base())
     if options.pool:
         finished, _ = _train_one(options, cleaned, EVERYBODY, base, options.models)
@@ -398,6 +418,33 @@ def _train(options: argparse.Namespace) -> int:
                 f"{row['bits_per_byte']} bits per byte on newer ones"
             )
         print("Next: botconvo run")
+    return DONE
+
+
+def _estimate(options: argparse.Namespace, cleaned: CleanCorpus, names: list[str]) -> int:
+    from finetune.estimate import GPT2_SIZES, estimate
+    from model_server.checkpoint_format import ENCODER_FILE, Codec, Sizes
+
+    folder = options.models / options.base
+    folder = folder if (folder / ENCODER_FILE).is_file() else packaged_base()
+    # A model that is not there yet is reckoned with the small one's tokenizer, which makes
+    # about a tenth more tokens of chat.
+    sizes = GPT2_SIZES.get(options.base) or Sizes.read(folder)
+    codec = Codec.read(folder)
+    rows = []
+    for name in names:
+        found = estimate(cleaned.sessions, name, codec, sizes, options.style, options.epochs)
+        rows.append({"friend": name, **asdict(found)})
+    if options.json:
+        _print_json(rows)
+        return DONE
+    for row in rows:
+        memory, disk = row["memory_bytes"] / 1e9, row["disk_bytes"] / 1e9
+        print(
+            f"{row['friend']}: up to {row['seconds'] / 60:.0f} min, "
+            f"{memory:.1f} GB of memory, {disk:.1f} GB of disk"
+        )
+    print(f"Next: botconvo train {_quoted(names[0])} --base {options.base}")
     return DONE
 
 

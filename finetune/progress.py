@@ -91,6 +91,37 @@ class ProgressBar:
             print(f"{self._title}: {text}", file=self._out, flush=True)
 
 
+class DownloadBar:
+    """A bar per file on a terminal; on a pipe a line per file."""
+
+    def __init__(self, title: str, out: TextIO = sys.stderr) -> None:
+        self._title = title
+        self._out = out
+        self._file = ""
+        self._bar: tqdm[NoReturn] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *unused: object) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+    def report(self, file: str, have: int, total: int) -> None:
+        """A `finetune.download.Report`."""
+        if file != self._file:
+            self.__exit__()
+            self._file = file
+            self._bar = tqdm(
+                total=max(total, 0) or None, desc=f"{self._title}: {file}", file=self._out,
+                unit="B", unit_scale=True, dynamic_ncols=True, disable=not self._out.isatty(),
+            )  # fmt: skip
+            if not self._out.isatty():
+                print(f"{self._title}: {file}, {total} bytes", file=self._out, flush=True)
+        assert self._bar is not None
+        self._bar.update(have - self._bar.n)
+
+
 def _stop_signals() -> list[signal.Signals]:
     return [signal.SIGINT, signal.SIGTERM]
 

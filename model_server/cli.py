@@ -14,7 +14,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from model_server.checkpoint_format import CheckpointError, Codec, Manifest, Sizes
 from model_server.errors import ModelServerError
 
 if TYPE_CHECKING:
@@ -32,6 +31,8 @@ DEFAULT_SLOTS = 8
 def main(arguments: Sequence[str]) -> int:
     """Runs `serve`; returns its exit code."""
     options = build_parser().parse_args(arguments)
+    from model_server.checkpoint_format import CheckpointError
+
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr
     )
@@ -80,6 +81,7 @@ def build_parser() -> argparse.ArgumentParser:
 def _served(options: argparse.Namespace) -> Served:
     from model_server.app import Served
     from model_server.candidates import Policy
+    from model_server.checkpoint_format import Codec, Manifest, Sizes
     from model_server.engines import Parameters
 
     folder: Path = options.checkpoint

@@ -1,0 +1,5 @@
+"""`python -m orchestrator`: the same as the console script `botconvo`."""
+
+from orchestrator.cli import console
+
+console()

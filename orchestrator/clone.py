@@ -1,0 +1,160 @@
+"""`botconvo clone`: walks somebody from their chat exports to the show.
+
+Everything is done by the commands that the user could call alone; this asks, says what
+comes next, and waits. It shares data with the other process, not code.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from orchestrator.errors import OrchestratorError
+
+DONE, MISTAKE = 0, 2
+
+LARGE, SMALL = "124M", "demo"
+PROPOSED_FRIENDS = 4
+ENOUGH_MESSAGES = 100
+BEARABLE_SECONDS = 12 * 3600
+"""A night. A machine that takes longer for all friends gets the small model."""
+
+
+def clone(exports: Sequence[Path], *, assume_yes: bool, minutes: float | None) -> int:
+    """Import, choice, estimate, training. Returns an exit code; 0 means: on to the show."""
+    imported = _finetune("import", *map(str, exports), check=False)
+    for problem in imported["problems"]:
+        _say(problem["reason"])
+    if not imported["files"]:
+        return MISTAKE
+    for file in imported["files"]:
+        _say(f"{file['path']}: {file['read']} messages of {file['chat']}, {file['kept']} new")
+    friends = _choose(_finetune("friends"), assume_yes)
+    base, costs = _base(friends)
+    seconds = sum(cost["seconds"] for cost in costs)
+    disk = sum(cost["disk_bytes"] for cost in costs)
+    limit = f", and no longer than {minutes:g} minutes each" if minutes else ""
+    _say(
+        f"Training {', '.join(friends)} on this machine takes up to {_duration(seconds)}{limit}, "
+        f"and {disk / 1e9:.1f} GB of disk. It can be stopped with Ctrl-C and goes on with the "
+        "same command."
+    )
+    if not assume_yes and not _agreed("Begin"):
+        _say(f"Next, when you like: botconvo train {' '.join(map(_quoted, friends))}")
+        return 130
+    arguments = ["train", *friends, "--base", base]
+    arguments += ["--pool"] if base == SMALL else []
+    arguments += ["--minutes", str(minutes)] if minutes else []
+    code = subprocess.run(_command(*arguments), stdin=subprocess.DEVNULL, check=False).returncode
+    if code == 0:
+        _say("Next: botconvo run (it starts now)")
+    return code
+
+
+def _base(friends: list[str]) -> tuple[str, list[dict[str, Any]]]:
+    """The large model if it is there or can be had and this machine can bear it."""
+    costs = _finetune("train", *friends, "--estimate", "--base", LARGE)
+    need = max(cost["memory_bytes"] for cost in costs)
+    memory = _memory_bytes()
+    seconds = sum(cost["seconds"] for cost in costs)
+    if memory is not None and memory < need:
+        reason = f"it needs {need / 1e9:.0f} GB of memory and there are {memory / 1e9:.0f}"
+    elif seconds > BEARABLE_SECONDS:
+        reason = f"it would take {_duration(seconds)} here"
+    else:
+        _say(f"Fetching the base model {LARGE} (500 MB, once) ...")
+        fetched = subprocess.run(
+            _command("base", "download", LARGE), stdin=subprocess.DEVNULL, check=False
+        )
+        if fetched.returncode == 0:
+            _say(f"Base model: {LARGE}.")
+            return LARGE, costs
+        reason = "it cannot be downloaded now"
+    _say(f"Base model: the small one that comes with BotConvo, instead of {LARGE}: {reason}.")
+    return SMALL, _finetune("train", *friends, "--estimate", "--base", SMALL)
+
+
+def _choose(rows: list[dict[str, Any]], assume_yes: bool) -> list[str]:
+    """Names of the friends to clone. Raises OrchestratorError if nobody wrote enough."""
+    counts: dict[str, int] = {}
+    for row in rows:
+        counts[row["person"]] = counts.get(row["person"], 0) + row["messages"]
+    able = sorted((n for n in counts if counts[n] >= ENOUGH_MESSAGES), key=lambda n: -counts[n])
+    if not able:
+        raise OrchestratorError(
+            f"Nobody wrote {ENOUGH_MESSAGES} messages in this chat; import a longer one."
+        )
+    _say("Who is in it:")
+    for number, name in enumerate(able, 1):
+        _say(f"{number:>4}  {name} ({counts[name]} messages)")
+    proposal = able[:PROPOSED_FRIENDS]
+    if assume_yes:
+        return proposal
+    while True:
+        answer = _ask(f"Whom to clone? Numbers, or Enter for {', '.join(proposal)}: ")
+        if not answer:
+            return proposal
+        try:
+            places = [int(word) - 1 for word in answer.replace(",", " ").split()]
+            if all(place >= 0 for place in places):
+                return list(dict.fromkeys(able[place] for place in places))
+        except (ValueError, IndexError):
+            pass
+        _say(f"Numbers from 1 to {len(able)}, please, such as: 1 2")
+
+
+def _agreed(question: str) -> bool:
+    return _ask(f"{question}? [Y/n] ").casefold() in ("", "y", "yes")
+
+
+def _ask(question: str) -> str:
+    try:
+        return input(question).strip()
+    except EOFError as error:
+        raise OrchestratorError(
+            "There is nobody to answer; give --yes to take what is proposed."
+        ) from error
+
+
+def _finetune(*arguments: str, check: bool = True) -> Any:
+    """What one command of the fine-tuning process reports. Its errors go to the user as they
+    are. Raises OrchestratorError if it fails."""
+    done = subprocess.run(
+        [*_command(*arguments), "--json"], stdout=subprocess.PIPE, stdin=subprocess.DEVNULL,
+        stderr=None if check else subprocess.DEVNULL, check=False,
+    )  # fmt: skip
+    try:
+        return json.loads(done.stdout)
+    except ValueError as error:
+        raise OrchestratorError(
+            f"`botconvo {arguments[0]}` did not work; see above for what to do."
+        ) from error
+
+
+def _command(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "finetune", *arguments]
+
+
+def _memory_bytes() -> int | None:
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):  # not on Windows
+        return None
+
+
+def _duration(seconds: float) -> str:
+    minutes = max(1, round(seconds / 60))
+    return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min"
+
+
+def _quoted(name: str) -> str:
+    return f'"{name}"' if " " in name else name
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)  # noqa: T201  # this walk is the command line's own voice

@@ -1,0 +1,245 @@
+"""settings.toml -> validated, frozen settings. Read by the orchestrator only."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from model_server.checkpoint_format import MANIFEST_FILE, CheckpointError, Manifest
+from orchestrator.errors import SettingsError
+
+SETTINGS_FILE = "settings.toml"
+ENVIRONMENT_VARIABLE = "BOTCONVO_SETTINGS"
+SCHEMA = 1
+DEMO = Path(__file__).parent / "demo"
+
+Chance = Annotated[float, Field(ge=0, le=1)]
+Color = Literal["red", "green", "yellow", "blue", "magenta", "cyan", "white"]
+COLORS: tuple[Color, ...] = ("yellow", "cyan", "magenta", "green", "blue", "red", "white")
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+class ConversationSettings(_Section):
+    """Who speaks, about what, and how fast."""
+
+    chaos: Chance = Field(0.3, description="0: who speaks next follows the export; 1: anybody")
+    pause_seconds: float = Field(4.0, ge=0, description="typical pause between two lines")
+    history_lines: int = Field(12, ge=1, le=200, description="last lines that a friend sees")
+    bot_prompt_chance: Chance = Field(0.7, description="how often a line takes up a phrase")
+    begin_with_phrase_chance: Chance = Field(
+        0.15, description="how often a dialogue friend starts with that phrase"
+    )
+    fresh_prompt_chance: Chance = Field(0.06, description="how often a new topic begins")
+
+
+class GenerationSettings(_Section):
+    """How lines are drawn from the models."""
+
+    candidates: int = Field(5, ge=1, le=16, description="lines drawn, of which one is said")
+    temperature: float = Field(0.8, ge=0, le=5, description="0: always the likeliest word")
+    top_k: int = Field(40, ge=0, description="only among so many words; 0: among all")
+    top_p: float = Field(0.95, gt=0, le=1, description="only among words this likely together")
+    max_tokens: int = Field(48, ge=1, le=1024, description="longest line, in tokens")
+    repetition_penalty: float = Field(1.0, ge=1, le=10, description="1 is off")
+    banned_words: tuple[str, ...] = Field((), description="lines with these are never said")
+
+
+class PhraseSettings(_Section):
+    """How phrases are found in a line."""
+
+    pipeline: str = Field(
+        "", description="an installed spaCy pipeline, or a folder; empty: a plain-words picker"
+    )
+
+
+class ServerSettings(_Section):
+    """The local model servers."""
+
+    engine: Literal["llama", "tensorflow", "echo"] = Field("llama", description="see README")
+    threads: int = Field(0, ge=0, description="per server; 0: the machine's cores shared out")
+    first_port: int = Field(
+        8001, ge=0, le=65535, description="friends without a port get the free ones from here on"
+    )
+
+
+class FriendSettings(_Section):
+    """One bot-clone. Give `checkpoint` or `url`."""
+
+    name: str = Field(min_length=1, max_length=80, description="how the friend is called")
+    checkpoint: Path | None = Field(None, description="folder, relative to this file")
+    url: str | None = Field(None, description="a model server that runs elsewhere")
+    port: int | None = Field(None, ge=1, le=65535, description="of the friend's local server")
+    aliases: tuple[str, ...] = Field((), description="other names that people call them")
+    talkativeness: Chance = Field(0.5, description="0: only when asked; 1: all the time")
+    color: Color | None = Field(None, description="of the name in a terminal")
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if (self.checkpoint is None) == (self.url is None):
+            raise ValueError("give either checkpoint or url")
+        return self
+
+
+class StageSettings(_Section):
+    """Where people watch."""
+
+    platform: Literal["terminal"] = Field(description="where the show is to be seen")
+
+
+class Settings(_Section):
+    """The whole of settings.toml. Without friends, those in `checkpoints/` beside the file
+    that are trained already speak, or else the four of the demo."""
+
+    schema_version: Literal[1] = Field(1, alias="schema", description="of this file's form")
+    language: str = Field("en", pattern="^[a-z]{2,3}$", description="that the friends write in")
+    conversation: ConversationSettings = ConversationSettings()
+    generation: GenerationSettings = GenerationSettings()
+    phrases: PhraseSettings = PhraseSettings()
+    servers: ServerSettings = ServerSettings()
+    friends: tuple[FriendSettings, ...] = ()
+    stages: tuple[StageSettings, ...] = (StageSettings(platform="terminal"),)
+
+    @model_validator(mode="after")
+    def _no_doubles(self) -> Self:
+        owners: dict[int, str] = {}
+        for place, friend in enumerate(self.friends):
+            if friend.port is not None and friend.port in owners:
+                raise ValueError(
+                    f"friends[{place}].port {friend.port} is already used by "
+                    f"{owners[friend.port]!r}; give every friend a port of their own"
+                )
+            if friend.port is not None:
+                owners[friend.port] = friend.name
+        for name, count in Counter(friend.name.casefold() for friend in self.friends).items():
+            if count > 1:
+                raise ValueError(f"two friends are called {name!r}; give each another name")
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class Friend:
+    """A friend as the show knows them: settings, resolved paths, and their manifest."""
+
+    name: str
+    checkpoint: Path | None
+    url: str | None
+    port: int | None
+    aliases: tuple[str, ...]
+    talkativeness: float
+    color: Color
+    manifest: Manifest
+
+
+@dataclass(frozen=True, slots=True)
+class Show:
+    """Settings with everything that they name found."""
+
+    settings: Settings
+    home: Path
+    """Folder that `data/` and `checkpoints/` lie in."""
+    friends: tuple[Friend, ...]
+    is_demo: bool
+
+
+def find_settings(named: Path | None, environment: Mapping[str, str] = os.environ) -> Path | None:
+    """The settings file to use, or None for the packaged demo. Raises SettingsError if one
+    is named and is not there."""
+    if named is None and environment.get(ENVIRONMENT_VARIABLE):
+        named = Path(environment[ENVIRONMENT_VARIABLE])
+    if named is not None:
+        if not named.is_file():
+            raise SettingsError(f"{named}: there is no such settings file.")
+        return named
+    local = Path(SETTINGS_FILE)
+    return local if local.is_file() else None
+
+
+def read_settings(path: Path) -> Settings:
+    """Raises SettingsError with the file, the key and what is wrong with it."""
+    try:
+        with path.open("rb") as file:
+            data = tomllib.load(file)
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path} cannot be read: {error}.") from error
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"{path} is no valid TOML: {error}.") from error
+    try:
+        return Settings.model_validate(data)
+    except ValidationError as error:
+        raise SettingsError(f"{path}: {_sentence(error)}.") from error
+
+
+def _sentence(error: ValidationError) -> str:
+    first = error.errors()[0]
+    key = ""
+    for part in first["loc"]:
+        key += f"[{part}]" if isinstance(part, int) else f".{part}" if key else str(part)
+    if first["type"] == "extra_forbidden":
+        return f"there is no key {key}; take it out or mend its spelling"
+    message = first["msg"].removeprefix("Value error, ")
+    return f"{key}: {message}" if key else message
+
+
+def read_show(named: Path | None) -> Show:
+    """Settings and friends of the show. Raises SettingsError."""
+    path = find_settings(named)
+    settings = read_settings(path) if path else Settings()
+    home = path.parent if path else Path()
+    friends = settings.friends or _trained_friends(home / "checkpoints")
+    is_demo = not friends
+    if is_demo:
+        friends = _trained_friends(DEMO / "friends")
+    if not friends:
+        raise SettingsError(
+            f"{path or 'settings.toml'} names no friends, and none is trained yet; "
+            "train one with: botconvo train FRIEND"
+        )
+    found = tuple(
+        _friend(friend, COLORS[place % len(COLORS)], home, f"{path}: friends[{place}]")
+        for place, friend in enumerate(friends)
+    )
+    return Show(settings, home, found, is_demo)
+
+
+def _trained_friends(folder: Path) -> tuple[FriendSettings, ...]:
+    """Friends of all finished checkpoints in a folder, by name."""
+    found: dict[str, FriendSettings] = {}
+    for path in sorted(folder.glob(f"*/{MANIFEST_FILE}")):
+        try:
+            manifest = Manifest.read(path.parent)
+        except CheckpointError as error:
+            raise SettingsError(f"{error}; train that friend again.") from error
+        if manifest.speaker and manifest.gguf:
+            found[manifest.speaker.casefold()] = FriendSettings(
+                name=manifest.speaker, checkpoint=path.parent.absolute()
+            )
+    return tuple(found.values())
+
+
+def _friend(friend: FriendSettings, color: Color, home: Path, where: str) -> Friend:
+    checkpoint = home / friend.checkpoint if friend.checkpoint else None
+    manifest = Manifest()
+    if checkpoint is not None:
+        if not checkpoint.is_dir():
+            raise SettingsError(
+                f"{where}.checkpoint: there is no folder {checkpoint}; train the friend with: "
+                f"botconvo train {friend.name}"
+            )
+        try:
+            manifest = Manifest.read(checkpoint)
+        except CheckpointError as error:
+            raise SettingsError(f"{where}.checkpoint: {error}.") from error
+    return Friend(
+        friend.name, checkpoint, friend.url, friend.port, friend.aliases,
+        friend.talkativeness, friend.color or color, manifest,
+    )  # fmt: skip
