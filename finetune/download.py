@@ -114,7 +114,7 @@ def _fetch(url: str, path: Path, report: Report, stall_seconds: float) -> None:
         length = response.headers.get("Content-Length")
         total = have + int(length) if length else -1
         with part.open("ab" if resumed else "wb") as file:
-            while block := response.read(BLOCK_BYTES):
+            while block := response.read1(BLOCK_BYTES):
                 file.write(block)
                 have += len(block)
                 report(path.name, have, total)

@@ -158,7 +158,8 @@ class PretrainingText:
     def __init__(self, sources: list[Source], seed: int) -> None:
         self._seed = seed
         self._weighted = [(d, s.weight) for s in sources for d in read_source(s.path)]
-        self.held_out = [d for d, _ in self._weighted if d.held_out]
+        # A single sentence is no conversation: held out all the same, but not scored.
+        self.held_out = [d for d, _ in self._weighted if d.held_out and len(d.lines) > 1]
         self._weighted = [(d, w) for d, w in self._weighted if not d.held_out]
         if not self._weighted:
             raise FinetuneError("The text files hold nothing to train on; give at least a page.")

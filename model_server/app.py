@@ -27,6 +27,8 @@ log = logging.getLogger(__name__)
 
 SOMEBODY = "You"
 """Who a prompt without a name comes from, to a dialogue friend who knows nobody else."""
+ATTEMPTS = 3
+"""Draws after which `GET /` gives up on a line that is fit to be said."""
 LOCAL_HOSTS = {"localhost", "127.0.0.1", "[::1]"}
 
 Body = TypeVar("Body", bound=BaseModel)
@@ -125,8 +127,22 @@ async def text(request: web.Request) -> web.Response:
     _check_length(prompt, "prompt")
     names = set(wire.Sampling.model_fields) & set(request.query)
     sampling = _checked(wire.Sampling, {name: request.query[name] for name in names})
-    candidates, _ = await service.answer(_turn_for(prompt, service.served.manifest), sampling)
-    return web.Response(text=f"{candidates[0].text}\n")
+    turn = _turn_for(prompt, service.served.manifest)
+    reason = ""
+    for attempt in range(ATTEMPTS):
+        [best, *_], _ = await service.answer(turn, _another(sampling, attempt))
+        if best.is_fit:
+            return web.Response(text=f"{best.text}\n")
+        reason = best.verdict
+    raise web.HTTPServiceUnavailable(reason=f"Nothing fit to be said came up: {reason}.")
+
+
+def _another(sampling: wire.Sampling, attempt: int) -> wire.Sampling:
+    """The same wish with another seed, where one was given."""
+    if sampling.seed is None:
+        return sampling
+    seed = (sampling.seed + attempt * wire.MAX_CANDIDATES) % wire.SEED_LIMIT
+    return sampling.model_copy(update={"seed": seed})
 
 
 def _turn_for(prompt: str, manifest: Manifest) -> Turn:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import faulthandler
 import json
 import logging
 import os
@@ -26,6 +27,7 @@ DONE, FAILED, MISTAKE = 0, 1, 2
 SHUTDOWN_SECONDS = 1.5
 """How long running requests may take after the end was asked for."""
 DEFAULT_SLOTS = 8
+DEFAULT_CANDIDATES = 5
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -57,7 +59,9 @@ def build_parser() -> argparse.ArgumentParser:
     serve.add_argument("--engine", choices=["llama", "tensorflow", "echo"], default="llama")
     serve.add_argument("--threads", type=int, default=1, help="default: %(default)s")
     serve.add_argument("--slots", type=int, default=DEFAULT_SLOTS, help="generations at once")
-    serve.add_argument("--candidates", type=int, default=1, help="drawn where none are asked for")
+    serve.add_argument(
+        "--candidates", type=int, default=DEFAULT_CANDIDATES, help="drawn where none are asked for"
+    )
     serve.add_argument("--temperature", type=float, default=0.8)
     serve.add_argument("--top-k", type=int, default=40)
     serve.add_argument("--top-p", type=float, default=1.0)
@@ -177,7 +181,6 @@ def _ending(with_stdin: bool) -> asyncio.Event:
 
 
 def _exit_at_last() -> None:
-    """Ends the process even if a generation or a load never returns."""
-    timer = threading.Timer(SHUTDOWN_SECONDS + 0.3, os._exit, [DONE])
-    timer.daemon = True
-    timer.start()
+    """Ends the process even if a generation or a load never returns: faulthandler's watchdog
+    needs no lock of the interpreter, and leaves in the log where it hung."""
+    faulthandler.dump_traceback_later(SHUTDOWN_SECONDS + 0.3, exit=True)

@@ -23,6 +23,7 @@ MAX_PROMPT_CHARS = 20_000
 MAX_CANDIDATES = 16
 MAX_TOKENS = 1024
 """GPT-2's longest window."""
+SEED_LIMIT = 2**31
 MAX_WAITING = 64
 """Requests beyond those being answered; a longer queue would answer after anybody cares."""
 RETRY_AFTER_SECONDS = 2
@@ -41,7 +42,7 @@ class Sampling(_Shape):
     top_k: int | None = Field(default=None, ge=0)
     top_p: float | None = Field(default=None, gt=0, le=1)
     repetition_penalty: float | None = Field(default=None, ge=1, le=10)
-    seed: int | None = Field(default=None, ge=0, lt=2**31)
+    seed: int | None = Field(default=None, ge=0, lt=SEED_LIMIT)
 
 
 class Message(_Shape):

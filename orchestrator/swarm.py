@@ -182,7 +182,7 @@ class Swarm:
 
     async def _candidates(self, turn: Turn, seed: int) -> list[Candidate]:
         client = await self._client_of(turn.speaker)
-        sampling = self._sampling.model_copy(update={"seed": seed % 2**31})
+        sampling = self._sampling.model_copy(update={"seed": seed % wire.SEED_LIMIT})
         return await client.candidates(
             turn.lines, speaker=turn.speaker, phrase=turn.phrase,
             begin_with_phrase=turn.begin_with_phrase, sampling=sampling,

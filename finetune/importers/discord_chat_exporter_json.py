@@ -83,7 +83,7 @@ class DiscordChatExporterJson:
         try:
             chat = _chat(file)
             file.seek(0)
-            for item in ijson.items(file, "messages.item", use_float=True):
+            for item in ijson.items(file, "messages.item"):
                 count += 1
                 yield _message(item, chat, f"message {count}")
         except ijson.JSONError as error:

@@ -51,7 +51,8 @@ class EchoEngine:
         cancelled: Cancelled,
     ) -> Continuation:
         start = rng.randrange(ECHOED_TOKENS) if parameters.temperature > 0 else 0
-        tail = list(prompt[-ECHOED_TOKENS:])
+        said = [token for token in prompt if token != self._codec.end_of_text]
+        tail = said[-ECHOED_TOKENS:] or [0]
         result = Continuation()
         text = b""
         while len(result.ids) < min(parameters.max_tokens, self.window - len(prompt)):
@@ -59,9 +60,6 @@ class EchoEngine:
                 result.stopped = "cancelled"
                 break
             token = tail[(start + len(result.ids)) % len(tail)]
-            if token == self._codec.end_of_text:
-                result.stopped = "stop"
-                break
             result.ids.append(token)
             result.logprobs.append(0.0)
             emit(index, token, 0.0)

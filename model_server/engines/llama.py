@@ -54,6 +54,9 @@ class LlamaEngine:
             raise EngineUnavailable(
                 f"{model} cannot be loaded; make it again with: botconvo convert {model.parent}"
             ) from error
+        # xllamacpp 2026.10 hangs, with the interpreter's lock held, if its server is destroyed
+        # before the server's own loop runs. An answer proves that it does, and the model too.
+        self.generate([0], Parameters(max_tokens=1, temperature=0))
 
     def generate(
         self,

@@ -1,0 +1,111 @@
+"""Stop, cut, judge and rank."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from model_server.candidates import Policy, answer_text, choose
+from model_server.checkpoint_format import Codec, Manifest
+from model_server.engines import Continuation
+from model_server.prompting import Prompt
+
+DIALOGUE = Manifest(style="dialogue", stop="\n", end_of_text="token", speaker="Juno")
+MONOLOGUE = Manifest()
+
+
+@pytest.fixture(scope="module")
+def codec(models: Path) -> Codec:
+    return Codec.read(models / "tiny")
+
+
+def drawn(codec: Codec, text: str, logprob: float = -1.0) -> Continuation:
+    ids = codec.encode(text)
+    return Continuation(ids, [logprob] * len(ids), "length")
+
+
+def texts(
+    codec: Codec, *found: Continuation, phrase: str = "", opening: str = "",
+    manifest: Manifest = DIALOGUE, policy: Policy | None = None,
+) -> list[tuple[str, str]]:  # fmt: skip
+    chosen = choose(found, Prompt((0,), opening), phrase, codec, manifest, policy or Policy())
+    return [(candidate.text, candidate.verdict) for candidate in chosen]
+
+
+def test_a_newline_ends_a_dialogue_line_and_the_marker_a_monologue(codec: Codec) -> None:
+    assert texts(codec, drawn(codec, " hi there\nDex: what")) == [("hi there", "fit")]
+    found = drawn(codec, "hi there<|endoftext|>\n<|startoftext|>next")
+    assert texts(codec, found, manifest=MONOLOGUE) == [("hi there", "fit")]
+
+
+def test_a_start_marker_ends_a_line_too(codec: Codec) -> None:
+    found = drawn(codec, "hi<|startoftext|>next")
+    assert texts(codec, found, manifest=MONOLOGUE) == [("hi", "fit")]
+
+
+def test_half_a_character_is_never_said(codec: Codec) -> None:
+    ids = codec.encode(" ok 🙂")[:-1]
+    text, _ = answer_text(codec, DIALOGUE, ids, "length")
+    assert text == " ok "
+
+
+@given(st.lists(st.integers(0, 498), max_size=20), st.binary(max_size=6))
+@settings(deadline=None)
+def test_a_marker_is_found_after_any_bytes(codec: Codec, ids: list[int], junk: bytes) -> None:
+    before = [i for i in ids if b"\n" not in codec.token_bytes(i)]
+    marker = codec.encode("<|endoftext|>")
+    text, ended = answer_text(codec, MONOLOGUE, [*before, *marker, *ids], "length")
+    assert ended
+    assert "<|endoftext|>" not in text
+
+
+def test_a_line_that_ended_beats_one_that_was_cut(codec: Codec) -> None:
+    cut, ended = drawn(codec, " and then", -0.1), drawn(codec, " the end\n", -3.0)
+    assert [text for text, _ in texts(codec, cut, ended)] == ["the end", "and then"]
+
+
+def test_taking_up_the_phrase_beats_being_likely(codec: Codec) -> None:
+    likely, fitting = drawn(codec, " ok\n", -0.1), drawn(codec, " which walrus\n", -3.0)
+    found = texts(codec, likely, fitting, phrase="the stuffed walrus")
+    assert found[0][0] == "which walrus"
+    assert texts(codec, likely, fitting)[0][0] == "ok"
+
+
+def test_the_originals_longest_of_five_is_to_be_had(codec: Codec) -> None:
+    short, long = drawn(codec, " ok\n", -0.1), drawn(codec, " a rather long line\n", -3.0)
+    found = texts(codec, short, long, policy=Policy(preference="longest"))
+    assert found[0][0] == "a rather long line"
+
+
+def test_banned_words_empty_and_broken_lines_lose_and_say_why(codec: Codec) -> None:
+    policy = Policy(banned_words=("Soup",))
+    found = texts(
+        codec, drawn(codec, " soup!\n", -0.1), drawn(codec, " ...\n", -0.1),
+        Continuation([*codec.encode(" a"), codec.encode("🙂")[0], *codec.encode("b\n")], [-0.1]),
+        drawn(codec, " souper\n", -5.0), policy=policy,
+    )  # fmt: skip
+    assert found[0] == ("souper", "fit")
+    assert {verdict for _, verdict in found[1:]} == {
+        "banned word: Soup", "empty", "broken characters",
+    }  # fmt: skip
+
+
+def test_the_opening_is_part_of_the_answer(codec: Codec) -> None:
+    found = texts(codec, drawn(codec, " moved again.\n"), opening="the walrus")
+    assert found == [("the walrus moved again.", "fit")]
+
+
+@given(st.lists(st.lists(st.integers(0, 499), max_size=15), min_size=1, max_size=6))
+@settings(deadline=None)
+def test_every_continuation_comes_out_as_a_candidate(
+    codec: Codec, drawn_ids: list[list[int]]
+) -> None:
+    found = [Continuation(ids, [-1.0] * len(ids)) for ids in drawn_ids]
+    chosen = texts(codec, *found)
+    assert len(chosen) == len(found)
+    for text, verdict in chosen:
+        assert "\n" not in text
+        assert verdict == "fit" or not verdict.startswith("fit")
