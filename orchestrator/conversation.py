@@ -192,9 +192,14 @@ class Conversation:
         begin: bool = False,
         answers: int | None = None,
     ) -> Turn:
-        lines = () if source == "fresh" else tuple(self._history)
+        lines = () if source == "fresh" else self._with_last(answers)
         seed = self._rng.randrange(SEED_LIMIT)
         return Turn(speaker, lines, phrase, begin and bool(phrase), source, seed, answers, because)
+
+    def _with_last(self, answered: int | None) -> tuple[SpokenLine, ...]:
+        """The history, with the line that is answered at its end: others may have spoken since
+        a person did."""
+        return tuple(sorted(self._history, key=lambda line: line.id == answered))
 
     def _speaker(self, able: list[str]) -> tuple[str, str]:
         """Anybody but the last speaker, weighted by talkativeness, by who follows whom in

@@ -162,6 +162,9 @@ class Swarm:
         seconds = self._pacing.before(speaking.text, self._rng) / self.control.pace
         await self._clock.pause(seconds, self._person_spoke)
         await self.control.running.wait()
+        if self._conversation.has_waiting and turn.source not in ("person", "topic"):
+            log.info("%s's line is dropped, since a person goes first", turn.speaker)
+            return
         await self._say(turn, speaking)
 
     async def _draw(self, turn: Turn) -> Speaking:

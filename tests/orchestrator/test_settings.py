@@ -1,0 +1,88 @@
+"""settings.toml: frozen, strict, and plain about what is wrong."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from orchestrator.errors import SettingsError
+from orchestrator.settings import Settings, find_settings, read_settings, read_show
+from tests.conftest import ROOT
+
+
+def write(text: str) -> Path:
+    path = Path("settings.toml")
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+FRIEND = '[[friends]]\nname = "{name}"\nurl = "http://127.0.0.1:1"\nport = {port}\n'
+
+
+def test_the_shipped_file_is_the_defaults() -> None:
+    assert read_settings(ROOT / "settings.toml") == Settings()
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("[conversation]\nchaoss = 1", "there is no key conversation.chaoss"),
+        ("[[friends]]\nname='A'\nurl='u'\nnick='x'", "there is no key friends[0].nick"),
+        ("[conversation]\nchaos = 3", "conversation.chaos: Input should be less than or equal"),
+        ("schema = 2", "schema: Input should be 1"),
+        ("[servers]\nengine = 'warp'", "servers.engine: Input should be 'llama'"),
+        ("[[stages]]\nplatform = 'icq'", "stages[0].platform: Input should be 'terminal'"),
+        ("[[friends]]\nname = 'A'", "friends[0]: give either checkpoint or url"),
+        ("x = ", "is no valid TOML"),
+        (
+            FRIEND.format(name="A", port=8001) + FRIEND.format(name="B", port=8001),
+            "friends[1].port 8001 is already used by 'A'",
+        ),
+        (
+            FRIEND.format(name="Bo", port=1) + FRIEND.format(name="bo", port=2),
+            "two friends are called 'bo'",
+        ),
+    ],
+)
+def test_a_mistake_is_named_by_its_key(text: str, sentence: str) -> None:
+    path = write(text)
+    with pytest.raises(SettingsError) as caught:
+        read_settings(path)
+    assert str(caught.value).startswith("settings.toml")
+    assert sentence in str(caught.value)
+    assert "\n" not in str(caught.value) or "TOML" in sentence
+
+
+def test_a_checkpoint_that_is_not_there_is_named() -> None:
+    path = write("[[friends]]\nname = 'Bort'\ncheckpoint = 'checkpoints/bort'")
+    with pytest.raises(SettingsError, match=r"friends\[0\]\.checkpoint: there is no folder"):
+        read_show(path)
+
+
+def test_the_file_is_found_by_option_environment_and_place(tmp_path: Path) -> None:
+    assert find_settings(None, {}) is None
+    write("")
+    assert find_settings(None, {}) == Path("settings.toml")
+    other = tmp_path / "other.toml"
+    other.write_text("", encoding="utf-8")
+    assert find_settings(None, {"BOTCONVO_SETTINGS": str(other)}) == other
+    assert find_settings(Path("settings.toml"), {"BOTCONVO_SETTINGS": "x"}) == Path("settings.toml")
+    with pytest.raises(SettingsError, match=r"nowhere\.toml: there is no such settings file"):
+        find_settings(Path("nowhere.toml"), {})
+
+
+def test_trained_friends_speak_without_being_named_in_the_settings(checkpoints: Path) -> None:
+    path = write("")
+    shutil.copytree(checkpoints, "checkpoints")
+    show = read_show(path)
+    assert [friend.name for friend in show.friends] == ["Marlow", "Priya"]
+    assert not show.is_demo
+    assert show.friends[0].manifest.statistics["follows"]
+
+
+def test_without_any_the_demo_speaks() -> None:
+    show = read_show(write(""))
+    assert {friend.name for friend in show.friends} == {"Marlow", "Priya", "Dex", "Juno"}
+    assert show.is_demo
