@@ -66,6 +66,7 @@ def build_parser() -> argparse.ArgumentParser:
     clone.add_argument("exports", nargs="+", type=Path, metavar="EXPORT")
     clone.add_argument("--yes", action="store_true", help="take every proposal, ask nothing")
     clone.add_argument("--minutes", type=float, help="training time per friend, at most")
+    clone.add_argument("--base", metavar="NAME", help="default: 124M where that can be had")
     clone.add_argument("--no-show", action="store_true", help="train only")
     clone.set_defaults(command=_clone)
     for name, (_, text) in OTHER_PACKAGES.items():
@@ -108,7 +109,9 @@ def _run(options: argparse.Namespace) -> int:
 def _clone(options: argparse.Namespace) -> int:
     from orchestrator.clone import clone
 
-    code: int = clone(options.exports, assume_yes=options.yes, minutes=options.minutes)
+    code: int = clone(
+        options.exports, assume_yes=options.yes, minutes=options.minutes, base=options.base
+    )
     if code != DONE or options.no_show:
         return code
     return main(["run", "--new"])

@@ -25,7 +25,9 @@ BEARABLE_SECONDS = 12 * 3600
 """A night. A machine that takes longer for all friends gets the small model."""
 
 
-def clone(exports: Sequence[Path], *, assume_yes: bool, minutes: float | None) -> int:
+def clone(
+    exports: Sequence[Path], *, assume_yes: bool, minutes: float | None, base: str | None
+) -> int:
     """Import, choice, estimate, training. Returns an exit code; 0 means: on to the show."""
     imported = _finetune("import", *map(str, exports), check=False)
     for problem in imported["problems"]:
@@ -35,7 +37,7 @@ def clone(exports: Sequence[Path], *, assume_yes: bool, minutes: float | None) -
     for file in imported["files"]:
         _say(f"{file['path']}: {file['read']} messages of {file['chat']}, {file['kept']} new")
     friends = _choose(_finetune("friends"), assume_yes)
-    base, costs = _base(friends)
+    base, costs = (base, _costs(friends, base)) if base else _best_base(friends)
     seconds = sum(cost["seconds"] for cost in costs)
     disk = sum(cost["disk_bytes"] for cost in costs)
     limit = f", and no longer than {minutes:g} minutes each" if minutes else ""
@@ -56,9 +58,14 @@ def clone(exports: Sequence[Path], *, assume_yes: bool, minutes: float | None) -
     return code
 
 
-def _base(friends: list[str]) -> tuple[str, list[dict[str, Any]]]:
+def _costs(friends: list[str], base: str) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = _finetune("train", *friends, "--estimate", "--base", base)
+    return rows
+
+
+def _best_base(friends: list[str]) -> tuple[str, list[dict[str, Any]]]:
     """The large model if it is there or can be had and this machine can bear it."""
-    costs = _finetune("train", *friends, "--estimate", "--base", LARGE)
+    costs = _costs(friends, LARGE)
     need = max(cost["memory_bytes"] for cost in costs)
     memory = _memory_bytes()
     seconds = sum(cost["seconds"] for cost in costs)
@@ -76,7 +83,7 @@ def _base(friends: list[str]) -> tuple[str, list[dict[str, Any]]]:
             return LARGE, costs
         reason = "it cannot be downloaded now"
     _say(f"Base model: the small one that comes with BotConvo, instead of {LARGE}: {reason}.")
-    return SMALL, _finetune("train", *friends, "--estimate", "--base", SMALL)
+    return SMALL, _costs(friends, SMALL)
 
 
 def _choose(rows: list[dict[str, Any]], assume_yes: bool) -> list[str]:
