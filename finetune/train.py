@@ -7,14 +7,19 @@ from __future__ import annotations
 
 import math
 import shutil
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
+from typing import Self
 
 from finetune.base_models import BaseModel, load_weights
 from finetune.convert import convert_checkpoint
 from finetune.dataset import (
+    MINIMUM_MESSAGES,
     CleanCorpus,
     Examples,
+    Session,
     dialogue_examples,
     examples,
     pack,
@@ -70,6 +75,49 @@ class Outcome:
     manifest: Manifest | None
 
 
+@dataclass(frozen=True, slots=True)
+class Material:
+    """What one run learns from and is tested on. `friend` None is everybody."""
+
+    friend: str | None
+    people: tuple[str, ...]
+    cut: datetime
+    learnt: tuple[Session, ...]
+    training: Examples
+    validation: Examples
+    scored_bytes: int
+
+    @classmethod
+    def of(cls, corpus: CleanCorpus, name: str, codec: Codec, style: Style) -> Self:
+        """Raises NoSuchFriend, TooLittleText."""
+        friend = None if name == EVERYBODY else corpus.friend(name).name
+        people = tuple(found.name for found in corpus.friends())
+        learnt, held_out = corpus.split(cut := _cut_date(corpus, friend))
+        scored = [line for s in held_out for line in s if friend in (None, line.person)]
+        make = _examples_of(friend, style)
+        return cls(
+            friend, people, cut, learnt, make(learnt, codec), make(held_out, codec),
+            sum(len(line.text.encode()) + 1 for line in scored),
+        )  # fmt: skip
+
+
+def _cut_date(corpus: CleanCorpus, friend: str | None) -> datetime:
+    """Everybody's model is the ground that the friends' models start from, so it must not
+    have read what any of them is tested on."""
+    if friend is not None:
+        return corpus.cut_date(friend)
+    enough = [f.name for f in corpus.friends() if f.lines >= MINIMUM_MESSAGES]
+    return min(corpus.cut_date(name) for name in enough)
+
+
+def _examples_of(
+    friend: str | None, style: Style
+) -> Callable[[Sequence[Session], Codec], Examples]:
+    if friend is None:
+        return lambda found, codec: dialogue_examples(found, codec, None)
+    return lambda found, codec: examples(found, codec, friend, style)
+
+
 def train_friend(
     corpus: CleanCorpus,
     name: str,
@@ -82,26 +130,11 @@ def train_friend(
 
     A second call goes on where the first was stopped. Raises NoSuchFriend, TooLittleText.
     """
-    friend = None if name == EVERYBODY else corpus.friend(name).name
+    material = Material.of(corpus, name, Codec.read(base.folder), settings.style)
     _prepare(folder, base)
-    sizes, codec = Sizes.read(folder), Codec.read(folder)
-    # Everybody's model is the ground that the friends' models start from, so it must not
-    # have read what any of them is tested on.
-    people = [f.name for f in corpus.friends()]
-    cut = corpus.cut_date(friend or people[0])
-    learnt, held_out = corpus.split(cut)
-    if friend:
-        training = examples(learnt, codec, friend, settings.style)
-        validation = examples(held_out, codec, friend, settings.style)
-        scored = [line for s in held_out for line in s if line.person == friend]
-    else:
-        training = dialogue_examples(learnt, codec, None)
-        validation = dialogue_examples(held_out, codec, None)
-        scored = [line for s in held_out for line in s]
-    text_bytes = sum(len(line.text.encode()) + 1 for line in scored)
-
+    sizes = Sizes.read(folder)
     rows = max(1, min(16, TOKENS_PER_STEP // sizes.n_ctx))
-    plan = _plan(settings, sizes, training, rows)
+    plan = _plan(settings, sizes, material.training, rows)
     graph = Graph(
         sizes, window=sizes.n_ctx, rows=rows, seed=settings.seed, threads=settings.threads
     )
@@ -111,8 +144,8 @@ def train_friend(
         folder,
         graph,
         plan,
-        lambda used: training.batches(rows, sizes.n_ctx, settings.seed, used),
-        lambda: _bits_per_byte(graph, validation, rows, sizes.n_ctx, text_bytes),
+        lambda used: material.training.batches(rows, sizes.n_ctx, settings.seed, used),
+        lambda: _bits_per_byte(graph, material, rows, sizes.n_ctx),
     )
     progress = run.train(watcher)
     if progress.finished and progress.best_step is not None:
@@ -121,33 +154,45 @@ def train_friend(
     graph.close()
     if not progress.finished:
         return Outcome(folder, progress, None)
+    tokens = progress.step * rows * sizes.n_ctx * plan.micro_batches
+    _manifest(material, base, settings.style, sizes, progress, tokens).write(folder)
+    convert_checkpoint(folder, "q8_0" if sizes.n_embd % 32 == 0 else "f16")
+    return Outcome(folder, progress, Manifest.read(folder))
 
-    lines = [line for s in learnt for line in s if friend in (None, line.person)]
-    manifest = Manifest(
+
+def _manifest(
+    material: Material,
+    base: BaseModel,
+    style: Style,
+    sizes: Sizes,
+    progress: Progress,
+    tokens: int,
+) -> Manifest:
+    friend = material.friend
+    lines = [line for s in material.learnt for line in s if friend in (None, line.person)]
+    dialogue = style == "dialogue"
+    return Manifest(
         friend=friend or EVERYBODY,
         speaker=friend,
-        known_speakers=people,
-        style=settings.style,
-        prompt_prefix="" if settings.style == "dialogue" else START_OF_TEXT,
-        stop="\n" if settings.style == "dialogue" else "",
+        known_speakers=list(material.people),
+        style=style,
+        prompt_prefix="" if dialogue else START_OF_TEXT,
+        stop="\n" if dialogue else "",
         end_of_text="token",
         window=sizes.n_ctx,
         base=BaseModelRecord(name=base.name, hash=base.hash()),
         step=progress.best_step or progress.step,
         trained_on=TrainingRecord(
             messages=len(lines),
-            tokens=progress.step * rows * sizes.n_ctx * plan.micro_batches,
+            tokens=tokens,
             chats=len({line.chat for line in lines}),
             since=min(line.sent_at for line in lines).isoformat(),
             until=max(line.sent_at for line in lines).isoformat(),
-            cut_date=cut.isoformat(),
+            cut_date=material.cut.isoformat(),
         ),
-        statistics=writing_statistics(learnt, friend) if friend else {},
+        statistics=writing_statistics(material.learnt, friend) if friend else {},
         bits_per_byte={"held_out": round(progress.best, 4)} if progress.validations else {},
     )
-    manifest.write(folder)
-    convert_checkpoint(folder, "q8_0" if sizes.n_embd % 32 == 0 else "f16")
-    return Outcome(folder, progress, Manifest.read(folder))
 
 
 def _prepare(folder: Path, base: BaseModel) -> None:
@@ -174,10 +219,8 @@ def _plan(settings: TrainingSettings, sizes: Sizes, training: Examples, rows: in
     )
 
 
-def _bits_per_byte(
-    graph: Graph, validation: Examples, rows: int, window: int, text_bytes: int
-) -> float:
-    pieces = validation.pieces(window, None)
-    batches = pack(pieces, rows, window, validation.end_of_text)
+def _bits_per_byte(graph: Graph, material: Material, rows: int, window: int) -> float:
+    validation = material.validation
+    batches = pack(validation.pieces(window, None), rows, window, validation.end_of_text)
     nats = sum(float(graph.losses(*batch).sum()) for batch in batches)
-    return nats / math.log(2) / max(1, text_bytes)
+    return nats / math.log(2) / max(1, material.scored_bytes)
