@@ -369,6 +369,13 @@ def _add_train(commands: Commands) -> None:
     parser.add_argument("--steps", type=int, help="instead of --epochs")
     parser.add_argument("--minutes", type=float, help="stop after so long")
     parser.add_argument("--rate", type=float, help="learning rate; default: by model size")
+    parser.add_argument(
+        "--keep",
+        choices=["best", "last"],
+        default="best",
+        help="best: stop early, with the weights that do best on held-out messages; last: train "
+        "on, towards more voice and more quoting",
+    )
     parser.add_argument("--estimate", action="store_true", help="only say what it would cost")
     parser.add_argument("--checkpoints", type=Path, default=CHECKPOINTS, metavar="FOLDER")
     parser.add_argument("--models", type=Path, default=MODELS, metavar="FOLDER")
@@ -395,11 +402,12 @@ def _train(options: argparse.Namespace) -> int:
     if options.estimate:
         return _estimate(options, cleaned, names)
     from finetune.base_models import find_base
-    from finetune.train import EVERYBODY
+    from finetune.train import AFTER_POOL_SHARE, EVERYBODY
 
     base = find_base(options.base, options.models, packaged_base())
     if options.pool:
         finished, _ = _train_one(options, cleaned, EVERYBODY, base, options.models)
+        options.epochs *= AFTER_POOL_SHARE
         if not finished:
             return INTERRUPTED
         base = find_base(EVERYBODY, options.models, packaged_base())
@@ -456,7 +464,7 @@ def _train_one(
 
     settings = TrainingSettings(
         style=options.style, epochs=options.epochs, steps=options.steps,
-        minutes=options.minutes, rate=options.rate, seed=options.seed,
+        minutes=options.minutes, rate=options.rate, keep=options.keep, seed=options.seed,
         threads=options.threads, save_every_seconds=options.save_every,
     )  # fmt: skip
     with ProgressBar(name) as bar, redirect_stdout(sys.stderr):

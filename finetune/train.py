@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 
 from finetune.base_models import BaseModel, load_weights
 from finetune.convert import convert_checkpoint
@@ -49,18 +49,24 @@ VALIDATIONS_PER_EPOCH = 2
 PATIENCE = 3
 """Training ends after so many validations without a new best."""
 EVERYBODY = "everybody"
+AFTER_POOL_SHARE = 0.25
+"""Of the passes, those that a friend still gets after a pooled model took all of them."""
+
+Keep = Literal["best", "last"]
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingSettings:
     """What the user may choose. Of `steps` and `epochs` the first given counts; `minutes`
-    ends a run whatever the others say."""
+    ends a run whatever the others say. `keep` "best" stops early and takes the weights that
+    do best on held-out messages; "last" trains on, towards more voice and more quoting."""
 
     style: Style = "dialogue"
     epochs: float = DEFAULT_EPOCHS
     steps: int | None = None
     minutes: float | None = None
     rate: float | None = None
+    keep: Keep = "best"
     seed: int = 0
     threads: int = 0
     save_every_seconds: float = 600.0
@@ -191,8 +197,16 @@ def _manifest(
             cut_date=material.cut.isoformat(),
         ),
         statistics=writing_statistics(material.learnt, friend) if friend else {},
-        bits_per_byte={"held_out": round(progress.best, 4)} if progress.validations else {},
+        bits_per_byte=_held_out(progress),
     )
+
+
+def _held_out(progress: Progress) -> dict[str, float]:
+    """Of the weights that are kept: the best ones if any were marked, else the last."""
+    if not progress.validations:
+        return {}
+    value = progress.best if progress.best_step else progress.validations[-1][1]
+    return {"held_out": round(value, 4)}
 
 
 def _prepare(folder: Path, base: BaseModel) -> None:
@@ -213,8 +227,8 @@ def _plan(settings: TrainingSettings, sizes: Sizes, training: Examples, rows: in
         micro_batches=micro_batches,
         save_every_seconds=settings.save_every_seconds,
         validate_every_steps=max(1, round(per_pass / VALIDATIONS_PER_EPOCH)),
-        keep_best=True,
-        patience=PATIENCE,
+        keep_best=settings.keep == "best",
+        patience=PATIENCE if settings.keep == "best" else 0,
         deadline_seconds=(settings.minutes or math.inf) * 60,
     )
 

@@ -21,6 +21,8 @@ Preference = Literal["likeliest", "longest"]
 FIT = "fit"
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 SHORTEST_PHRASE_WORD = 3
+SHORTEST_REPEATED_SENTENCE = 2
+"""In words; "no. no." is what people say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +83,7 @@ def _candidate(
     count = max(1, len(continuation.logprobs))
     return Candidate(
         text=clean,
-        verdict=_verdict(one_line(text), clean, prompt, policy),
+        verdict=_verdict(one_line(text), clean, policy),
         finish_reason="stop" if ended else "length",
         score=sum(continuation.logprobs) / count,
         tokens=len(continuation.ids),
@@ -102,16 +104,30 @@ def answer_text(
     return text.rstrip(REPLACEMENT), ended
 
 
-def _verdict(new_text: str, whole: str, prompt: Prompt, policy: Policy) -> str:
-    if not re.search(r"\w|[^\x00-\x7f]", new_text) and not (prompt.opening and new_text):
+def _verdict(new_text: str, whole: str, policy: Policy) -> str:
+    if not re.search(r"\w|[^\x00-\x7f]", new_text):
         return "empty"
     if REPLACEMENT in whole:
         return "broken characters"
+    if _repeats_itself(whole):
+        return "repeats itself"
     lowered = whole.casefold()
     for word in policy.banned_words:
         if re.search(rf"(?<!\w){re.escape(word.casefold())}(?!\w)", lowered):
             return f"banned word: {word}"
     return FIT
+
+
+def _repeats_itself(text: str) -> bool:
+    """Whether a word (no mere "no") stands three times in a row, or a sentence twice: what small models fall
+    into where people do not."""
+    words = re.findall(r"\w+", text.casefold())
+    triples = zip(words, words[1:], words[2:], strict=False)
+    if any(a == b == c and len(a) >= SHORTEST_PHRASE_WORD for a, b, c in triples):
+        return True
+    sentences = [s.strip() for s in re.split(r"[.!?,;]+", text.casefold())]
+    long = [s for s in sentences if len(s.split()) >= SHORTEST_REPEATED_SENTENCE]
+    return len(long) > len(set(long))
 
 
 def _words(text: str) -> set[str]:

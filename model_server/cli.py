@@ -62,9 +62,9 @@ def build_parser() -> argparse.ArgumentParser:
     serve.add_argument(
         "--candidates", type=int, default=DEFAULT_CANDIDATES, help="drawn where none are asked for"
     )
-    serve.add_argument("--temperature", type=float, default=0.8)
+    serve.add_argument("--temperature", type=float, default=0.75)
     serve.add_argument("--top-k", type=int, default=40)
-    serve.add_argument("--top-p", type=float, default=1.0)
+    serve.add_argument("--top-p", type=float, default=0.92)
     serve.add_argument("--max-tokens", type=int, default=60)
     serve.add_argument("--repetition-penalty", type=float, default=1.0)
     serve.add_argument("--banned-word", action="append", default=[], metavar="WORD")

@@ -46,9 +46,9 @@ class GenerationSettings(_Section):
     """How lines are drawn from the models."""
 
     candidates: int = Field(5, ge=1, le=16, description="lines drawn, of which one is said")
-    temperature: float = Field(0.8, ge=0, le=5, description="0: always the likeliest word")
+    temperature: float = Field(0.75, ge=0, le=5, description="0: always the likeliest word")
     top_k: int = Field(40, ge=0, description="only among so many words; 0: among all")
-    top_p: float = Field(0.95, gt=0, le=1, description="only among words this likely together")
+    top_p: float = Field(0.92, gt=0, le=1, description="only among words this likely together")
     max_tokens: int = Field(48, ge=1, le=1024, description="longest line, in tokens")
     repetition_penalty: float = Field(1.0, ge=1, le=10, description="1 is off")
     banned_words: tuple[str, ...] = Field((), description="lines with these are never said")

@@ -93,6 +93,25 @@ def test_banned_words_empty_and_broken_lines_lose_and_say_why(codec: Codec) -> N
     }  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("text", "verdict"),
+    [
+        ("gerald gerald gerald", "repeats itself"),
+        ("i met him. i met him.", "repeats itself"),
+        ("you are, my guy, my guy!!", "repeats itself"),
+        ("no. no. no way", "fit"),
+        ("a dog and a dog", "fit"),
+        ("had had it", "fit"),
+    ],
+)
+def test_a_line_that_repeats_itself_loses(codec: Codec, text: str, verdict: str) -> None:
+    assert texts(codec, drawn(codec, f" {text}\n")) == [(text, verdict)]
+
+
+def test_nothing_but_the_opening_is_no_answer(codec: Codec) -> None:
+    assert texts(codec, drawn(codec, ".\n"), opening="the walrus")[0][1] == "empty"
+
+
 def test_the_opening_is_part_of_the_answer(codec: Codec) -> None:
     found = texts(codec, drawn(codec, " moved again.\n"), opening="the walrus")
     assert found == [("the walrus moved again.", "fit")]
