@@ -119,8 +119,8 @@ def _verdict(new_text: str, whole: str, policy: Policy) -> str:
 
 
 def _repeats_itself(text: str) -> bool:
-    """Whether a word (no mere "no") stands three times in a row, or a sentence twice: what small models fall
-    into where people do not."""
+    """Whether a word (no mere "no") stands three times in a row, or a sentence twice: what
+    small models fall into where people do not."""
     words = re.findall(r"\w+", text.casefold())
     triples = zip(words, words[1:], words[2:], strict=False)
     if any(a == b == c and len(a) >= SHORTEST_PHRASE_WORD for a, b, c in triples):
