@@ -28,7 +28,7 @@ from orchestrator.transcript import Transcript
 log = logging.getLogger(__name__)
 
 WELCOME = """\
-{friends} talk to each other{demo}. Type a line to join in, name one of them to have that
+{friends}{demo} talk to each other. Type a line to join in, name one of them to have that
 one answer, /help lists what else you can do, Ctrl-C ends the show.
 curl '{url}/?prompt=pizza' asks {first} alone."""
 
@@ -198,7 +198,7 @@ async def _welcome(show: Show, servers: _Servers, stages: list[Platform]) -> Non
     client = await servers.client_of(first)
     text = WELCOME.format(
         friends=names,
-        demo=", who are invented" if show.is_demo else "",
+        demo=", who are invented," if show.is_demo else "",
         url=client.url,
         first=first,
     )
