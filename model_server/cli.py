@@ -124,7 +124,9 @@ async def _serve(options: argparse.Namespace) -> int:
         lambda: load_engine(options.engine, folder, slots=options.slots, threads=options.threads),
     )
     ended = _ending(options.end_with_stdin)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS)
+    runner = web.AppRunner(
+        app, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS, handler_cancellation=True
+    )
     await runner.setup()
     try:
         url = await _listen(runner, options.host, options.port)

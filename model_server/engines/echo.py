@@ -22,7 +22,7 @@ ECHOED_TOKENS = 8
 
 
 class EchoEngine:
-    """Repeats the prompt's last tokens, starting at a place drawn from the seed."""
+    """Repeats the prompt's last tokens once, starting at a place drawn from the seed."""
 
     name: EngineName = "echo"
 
@@ -53,9 +53,10 @@ class EchoEngine:
         start = rng.randrange(ECHOED_TOKENS) if parameters.temperature > 0 else 0
         said = [token for token in prompt if token != self._codec.end_of_text]
         tail = said[-ECHOED_TOKENS:] or [0]
-        result = Continuation()
         text = b""
-        while len(result.ids) < min(parameters.max_tokens, self.window - len(prompt)):
+        room = min(parameters.max_tokens, self.window - len(prompt))
+        result = Continuation(stopped="length" if room < len(tail) else "stop")
+        while len(result.ids) < min(room, len(tail)):
             if cancelled():
                 result.stopped = "cancelled"
                 break

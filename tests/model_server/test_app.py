@@ -23,7 +23,7 @@ Server = tuple[aiohttp.ClientSession, str]
 
 
 async def serve(app: web.Application) -> tuple[web.AppRunner, str]:
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5, handler_cancellation=True)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     return runner, f"http://127.0.0.1:{runner.addresses[0][1]}"
@@ -143,7 +143,8 @@ class SlowEngine:
     slots = 1
     window = 64
 
-    def __init__(self) -> None:
+    def __init__(self, answer: list[int]) -> None:
+        self.answer = answer
         self.began = threading.Event()
         self.let_go = threading.Event()
         self.was_cancelled = threading.Event()
@@ -156,7 +157,7 @@ class SlowEngine:
             if cancelled():
                 self.was_cancelled.set()
                 break
-        return [Continuation([5], [-1.0])]
+        return [Continuation(self.answer, [-1.0])]
 
     def close(self) -> None:
         self.let_go.set()
@@ -189,7 +190,8 @@ async def test_a_full_queue_says_when_to_come_back(
     models: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(wire, "MAX_WAITING", 1)
-    made, engine = served(models, Manifest()), SlowEngine()
+    made = served(models, Manifest())
+    engine = SlowEngine(made.codec.encode("soup"))
     app = create_app(made, lambda: cast(Engine, engine))
     runner, url = await serve(app)
     async with aiohttp.ClientSession() as session:
@@ -200,4 +202,18 @@ async def test_a_full_queue_says_when_to_come_back(
         engine.let_go.set()
         statuses = sorted(response.status for response in await asyncio.gather(*asked))
         assert statuses == [200, 200, 503]
+    await runner.cleanup()
+
+
+async def test_a_client_that_goes_away_cancels_its_generation(models: Path) -> None:
+    made = served(models, Manifest())
+    engine = SlowEngine(made.codec.encode("soup"))
+    app = create_app(made, lambda: cast(Engine, engine))
+    runner, url = await serve(app)
+    async with aiohttp.ClientSession() as session:
+        await app[SERVICE].ready.wait()
+        asking = asyncio.create_task(session.get(url + "/?prompt=x"))
+        await asyncio.to_thread(engine.began.wait)
+        asking.cancel()
+        assert await asyncio.to_thread(engine.was_cancelled.wait, 10)
     await runner.cleanup()
