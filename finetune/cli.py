@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import json
+import os
 import re
 import sys
 from collections.abc import Callable, Sequence
@@ -40,10 +41,15 @@ def main(arguments: Sequence[str]) -> int:
         command: Command = options.command
         return command(options)
     except (FinetuneError, CheckpointError) as error:
-        print(f"botconvo: {error}", file=sys.stderr)
+        print(f"botconvo: {worded(str(error))}", file=sys.stderr)
         return MISTAKE
     except KeyboardInterrupt:
         return INTERRUPTED
+
+
+def worded(text: str) -> str:
+    """The text with `botconvo` as the user calls it: scripts/run says how that is."""
+    return text.replace("botconvo ", os.environ.get("BOTCONVO_COMMAND", "botconvo") + " ")
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -171,7 +177,7 @@ def _print_import(reports: list[ImportReport], problems: list[dict[str, str]]) -
         where = f"{problem['path']}, {problem['where']}: " if problem["where"] else ""
         print(f"botconvo: {where}{problem['reason']}", file=sys.stderr)
     if reports:
-        print("Next: botconvo friends")
+        print(worded("Next: botconvo friends"))
 
 
 # --- friends, dataset ---------------------------------------------------------------------
@@ -211,7 +217,7 @@ def _friends(options: argparse.Namespace) -> int:
     dropped = ", ".join(f"{count} {reason}" for reason, count in report.dropped.most_common())
     print(f"{report.read} messages = {report.kept} usable + {dropped or 'none dropped'}")
     if accounts:
-        print(f"Next: botconvo train {_quoted(accounts[0].person)}")
+        print(worded(f"Next: botconvo train {_quoted(accounts[0].person)}"))
     return DONE
 
 
@@ -247,7 +253,7 @@ def _dataset(options: argparse.Namespace) -> int:
     for row in rows:
         print(f"{row['path']}: {row['messages']} messages of {row['friend']}")
     if rows:
-        print(f"Next: botconvo train {_quoted(friends[0].name)}")
+        print(worded(f"Next: botconvo train {_quoted(friends[0].name)}"))
     return DONE
 
 
@@ -310,7 +316,7 @@ def _base_list(options: argparse.Namespace) -> int:
         return DONE
     for row in rows:
         print(f"{row['name']:<12} {row['parameters'] / 1e6:6.1f} M parameters  {row['path']}")
-    print("Next: botconvo train FRIEND --base NAME")
+    print(worded("Next: botconvo train FRIEND --base NAME"))
     return DONE
 
 
@@ -320,7 +326,7 @@ def _base_download(options: argparse.Namespace) -> int:
 
     with DownloadBar(f"base {options.name}") as bar:
         folder = download(options.name, options.models, bar.report)
-    print(f"{folder} is ready. Next: botconvo train FRIEND --base {options.name}")
+    print(worded(f"{folder} is ready. Next: botconvo train FRIEND --base {options.name}"))
     return DONE
 
 
@@ -353,7 +359,7 @@ def _base_scratch(options: argparse.Namespace) -> int:
         return INTERRUPTED
     for source, value in scores.items():
         print(f"{source:<24} {value:.4f} bits per byte, held out")
-    print(f"{folder} is ready. Next: botconvo train FRIEND --base {options.name}")
+    print(worded(f"{folder} is ready. Next: botconvo train FRIEND --base {options.name}"))
     return DONE
 
 
@@ -425,7 +431,7 @@ def _train(options: argparse.Namespace) -> int:
                 f"{row['folder']}: {row['messages']} messages of {row['friend']}, "
                 f"{row['bits_per_byte']} bits per byte on newer ones"
             )
-        print("Next: botconvo run")
+        print(worded("Next: botconvo run"))
     return DONE
 
 
@@ -452,7 +458,7 @@ def _estimate(options: argparse.Namespace, cleaned: CleanCorpus, names: list[str
             f"{row['friend']}: up to {row['seconds'] / 60:.0f} min, "
             f"{memory:.1f} GB of memory, {disk:.1f} GB of disk"
         )
-    print(f"Next: botconvo train {_quoted(names[0])} --base {options.base}")
+    print(worded(f"Next: botconvo train {_quoted(names[0])} --base {options.base}"))
     return DONE
 
 
@@ -505,7 +511,7 @@ def _convert(options: argparse.Namespace) -> int:
         _print_json({"path": str(path), "type": record.type, "step": record.from_step})
         return DONE
     print(f"{path}: {path.stat().st_size / 1e6:.1f} MB, from step {record.from_step}")
-    print(f"Next: botconvo serve {options.folder} --port 8001")
+    print(worded(f"Next: botconvo serve {options.folder} --port 8001"))
     return DONE
 
 

@@ -50,6 +50,7 @@ from finetune.arrays import Batch, FloatArray, IntArray
 from model_server.checkpoint_format import Sizes
 
 tf1 = tf.compat.v1
+tf1.logging.set_verbosity(tf1.logging.ERROR)
 
 Optimizer = Literal["adam", "muon"]
 

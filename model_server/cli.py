@@ -41,10 +41,15 @@ def main(arguments: Sequence[str]) -> int:
     try:
         return asyncio.run(_serve(options))
     except (ModelServerError, CheckpointError) as error:
-        print(f"botconvo: {error}", file=sys.stderr)
+        print(f"botconvo: {worded(str(error))}", file=sys.stderr)
         return MISTAKE
     except KeyboardInterrupt:
         return DONE
+
+
+def worded(text: str) -> str:
+    """The text with `botconvo` as the user calls it: scripts/run says how that is."""
+    return text.replace("botconvo ", os.environ.get("BOTCONVO_COMMAND", "botconvo") + " ")
 
 
 def build_parser() -> argparse.ArgumentParser:

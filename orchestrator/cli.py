@@ -7,6 +7,7 @@ import argparse
 import asyncio
 import importlib
 import logging
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -44,10 +45,15 @@ def main(arguments: Sequence[str]) -> int:
         command: Callable[[argparse.Namespace], int] = options.command
         return command(options)
     except (OrchestratorError, CheckpointError) as error:
-        print(f"botconvo: {error}", file=sys.stderr)
+        print(f"botconvo: {worded(str(error))}", file=sys.stderr)
         return MISTAKE
     except KeyboardInterrupt:
         return INTERRUPTED
+
+
+def worded(text: str) -> str:
+    """The text with `botconvo` as the user calls it: scripts/run says how that is."""
+    return text.replace("botconvo ", os.environ.get("BOTCONVO_COMMAND", "botconvo") + " ")
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from orchestrator.cli import worded
 from orchestrator.errors import OrchestratorError
 
 DONE, MISTAKE = 0, 2
@@ -164,4 +165,4 @@ def _quoted(name: str) -> str:
 
 
 def _say(text: str) -> None:
-    print(text, flush=True)  # noqa: T201  # this walk is the command line's own voice
+    print(worded(text), flush=True)  # noqa: T201  # this walk is the command line's own voice

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 from pathlib import Path
 from typing import Any
@@ -110,3 +111,8 @@ def test_without_a_corpus_the_next_step_is_named() -> None:
     done = run_botconvo("friends")
     assert done.returncode == 2
     assert "import a chat first: botconvo import EXPORT" in done.stderr
+
+
+def test_next_steps_are_named_as_the_user_calls_the_program() -> None:
+    done = run_botconvo("friends", env={**os.environ, "BOTCONVO_COMMAND": "./scripts/run"})
+    assert done.stderr.endswith("import a chat first: ./scripts/run import EXPORT\n")
