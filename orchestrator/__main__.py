@@ -1,5 +1,10 @@
 """`python -m orchestrator`: the same as the console script `botconvo`."""
 
-from orchestrator.cli import console
+import sys
+
+try:
+    from orchestrator.cli import console
+except KeyboardInterrupt:  # Ctrl-C while the modules load is no error worth a traceback
+    sys.exit(130)
 
 console()

@@ -165,14 +165,13 @@ class Supervisor:
         }
 
     async def __aenter__(self) -> Self:
+        starts = [asyncio.create_task(server.start()) for server in self.servers.values()]
         try:
-            async with asyncio.TaskGroup() as group:
-                for server in self.servers.values():
-                    group.create_task(server.start())
-        except* OrchestratorError as errors:
-            await self._stop()
-            raise errors.exceptions[0] from None
-        except* BaseException:
+            await asyncio.gather(*starts)
+        except BaseException:
+            for start in starts:
+                start.cancel()
+            await asyncio.gather(*starts, return_exceptions=True)
             await self._stop()
             raise
         return self

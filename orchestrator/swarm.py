@@ -110,7 +110,11 @@ class Swarm:
 
     async def _listen(self, stage: Platform) -> None:
         async for event in stage.events():
-            await self._on_event(stage, event)
+            try:
+                await self._on_event(stage, event)
+            except Exception:
+                # One event that goes wrong must not make the show deaf.
+                log.exception("%s: %s", stage.name, event)
 
     async def _on_event(self, stage: Platform, event: Event) -> None:
         handler = self._handlers.get(type(event))
