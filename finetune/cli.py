@@ -111,7 +111,7 @@ def _import(options: argparse.Namespace) -> int:
     reports: list[ImportReport] = []
     problems: list[dict[str, str]] = []
     files, missing = _files(options.paths)
-    problems += [{"path": str(p), "where": "", "reason": f"{p}: no such file."} for p in missing]
+    problems += [{"path": str(p), "where": "", "reason": _missing(p)} for p in missing]
     readable = []
     for path in files:
         try:
@@ -138,17 +138,23 @@ def _import(options: argparse.Namespace) -> int:
 
 
 def _files(paths: list[Path]) -> tuple[list[Path], list[Path]]:
-    """Files named or lying in the folders named, and paths where nothing is."""
+    """Files named or lying in the folders named, and paths where none is."""
     files: list[Path] = []
     missing: list[Path] = []
     for path in paths:
-        if path.is_dir():
-            files += sorted(p for p in path.rglob("*.json") if p.is_file())
+        if path.is_dir() and (inside := sorted(p for p in path.rglob("*.json") if p.is_file())):
+            files += inside
         elif path.is_file():
             files.append(path)
         else:
             missing.append(path)
     return files, missing
+
+
+def _missing(path: Path) -> str:
+    if path.is_dir():
+        return f"{path} is a folder without any .json file; export the chat into it as JSON."
+    return f"{path}: no such file."
 
 
 def _report_row(report: ImportReport) -> dict[str, Any]:

@@ -94,18 +94,23 @@ class Corpus:
     @classmethod
     @contextmanager
     def open(cls, path: Path, *, create: bool = False) -> Iterator[Self]:
-        """Raises FinetuneError if the file is missing (unless `create`) or no corpus."""
+        """Raises FinetuneError if the file is missing (unless `create`) or no corpus. A new file
+        into which nothing came is not left behind."""
         if not create and not path.is_file():
             raise FinetuneError(
                 f"{path}: there is no corpus yet; import a chat first: botconvo import EXPORT"
             )
+        is_new = not path.exists()
         path.parent.mkdir(parents=True, exist_ok=True)
         database = sqlite3.connect(path)
         try:
             _prepare(database, path)
             yield cls(database)
+            is_empty = database.execute("SELECT NOT EXISTS (SELECT 1 FROM messages)").fetchone()[0]
         finally:
             database.close()
+        if is_new and is_empty:
+            path.unlink()
 
     def add(self, importer: Importer, path: Path) -> ImportReport:
         """Imports a file whole or, if it raises BadExport, not at all."""

@@ -124,8 +124,12 @@ def _message(item: Message, chat: Chat, where: str) -> ChatMessage | Skipped:
             edited_at=_time(edited) if edited else None,
             attachments=len(item.get("attachments") or []),
         )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        return Skipped(where, f"no usable message ({_short(error)})")
+    except KeyError as error:
+        return Skipped(where, f"a message without {error}")
+    except ValueError as error:
+        return Skipped(where, f"a message with an unreadable time ({_short(error)})")
+    except (TypeError, AttributeError):
+        return Skipped(where, "no message, but something of another form")
 
 
 def _kind(message_type: str, author: User) -> Kind:

@@ -96,6 +96,16 @@ def test_a_wrong_path_and_a_wrong_file_are_named_in_one_sentence_each(tmp_path: 
     assert not (tmp_path / "data").exists()
 
 
+def test_a_cut_off_file_and_an_empty_folder_leave_no_corpus_behind(tmp_path: Path) -> None:
+    Path("cut.json").write_bytes(SAMPLE_CHAT.read_bytes()[:500_000])
+    Path("folder").mkdir()
+    for path, sentence in (("cut.json", "cut off after message"), ("folder", "without any .json")):
+        done = run_botconvo("import", path)
+        assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
+        assert sentence in done.stderr
+        assert not Path("data/corpus.sqlite").exists()
+
+
 def test_friends_lists_people_and_with_all_the_bots_too() -> None:
     run_botconvo("import", SAMPLE_CHAT)
     people = json.loads(run_botconvo("friends", "--json").stdout)
