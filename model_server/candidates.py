@@ -83,7 +83,7 @@ def _candidate(
     count = max(1, len(continuation.logprobs))
     return Candidate(
         text=clean,
-        verdict=_verdict(one_line(text), clean, policy),
+        verdict=_verdict(one_line(text), clean, manifest, policy),
         finish_reason="stop" if ended else "length",
         score=sum(continuation.logprobs) / count,
         tokens=len(continuation.ids),
@@ -104,11 +104,13 @@ def answer_text(
     return text.rstrip(REPLACEMENT), ended
 
 
-def _verdict(new_text: str, whole: str, policy: Policy) -> str:
+def _verdict(new_text: str, whole: str, manifest: Manifest, policy: Policy) -> str:
     if not re.search(r"\w|[^\x00-\x7f]", new_text):
         return "empty"
     if REPLACEMENT in whole:
         return "broken characters"
+    if any(f"{name}:" in whole for name in manifest.known_speakers):
+        return "speaks for somebody"
     if _repeats_itself(whole):
         return "repeats itself"
     lowered = whole.casefold()

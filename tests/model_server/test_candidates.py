@@ -108,6 +108,14 @@ def test_a_line_that_repeats_itself_loses(codec: Codec, text: str, verdict: str)
     assert texts(codec, drawn(codec, f" {text}\n")) == [(text, verdict)]
 
 
+def test_a_line_that_speaks_for_somebody_else_loses(codec: Codec) -> None:
+    manifest = DIALOGUE.model_copy(update={"known_speakers": ["Dex", "Juno"]})
+    found = texts(
+        codec, drawn(codec, " yes Dex: no\n"), drawn(codec, " yes, Dex\n", -9), manifest=manifest
+    )
+    assert found == [("yes, Dex", "fit"), ("yes Dex: no", "speaks for somebody")]
+
+
 def test_nothing_but_the_opening_is_no_answer(codec: Codec) -> None:
     assert texts(codec, drawn(codec, ".\n"), opening="the walrus")[0][1] == "empty"
 
