@@ -296,6 +296,9 @@ def _add_base(commands: Commands) -> None:
         "--decay-share", type=float, default=0.4, metavar="SHARE",
         help="the last part of the run in which the rate falls to zero",
     )  # fmt: skip
+    for kind in (listing, fetch, scratch):
+        # Allowed on either side of the word; SUPPRESS lets the first one stand.
+        kind.add_argument("--models", type=Path, default=argparse.SUPPRESS, metavar="FOLDER")
     _training_options(scratch)
 
 
