@@ -163,8 +163,9 @@ class Swarm:
             await self._stay_silent(turn, speaking)
             return
         await self._typing(turn.speaker)
-        seconds = self._pacing.before(speaking.text, self._rng) / self.control.pace
-        await self._clock.pause(seconds, self._person_spoke)
+        if self._said:  # whoever has just started the show need not wait for its first line
+            seconds = self._pacing.before(speaking.text, self._rng) / self.control.pace
+            await self._clock.pause(seconds, self._person_spoke)
         await self.control.running.wait()
         if self._conversation.has_waiting and turn.source not in ("person", "topic"):
             log.info("%s's line is dropped, since a person goes first", turn.speaker)
