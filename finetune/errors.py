@@ -1,7 +1,9 @@
 """Errors of the fine-tuning package.
 
 FinetuneError                a user's mistake or a missing thing; one sentence says what to do
- ├─ BadExport                a file is no chat export, or cannot be read further
+ ├─ BadExport                a file is no chat export, or cannot be read
+ │   ├─ NotAnExport          no importer recognises a file
+ │   └─ BrokenOff            an export ends too early; what came before is good
  ├─ NoSuchFriend             nobody in the corpus has this name
  ├─ TooLittleText            not enough messages to train on
  └─ BadBaseModel             a model folder is missing, incomplete or of another kind
@@ -15,7 +17,22 @@ class FinetuneError(Exception):
 
 
 class BadExport(FinetuneError):
-    """A file is no chat export that we know, or breaks off."""
+    """A file is no chat export that we know, or cannot be read."""
+
+
+class NotAnExport(BadExport):
+    """No importer recognises a file."""
+
+
+class BrokenOff(BadExport):
+    """An export ends too early, or cannot be read from some place on; what came before is good.
+
+    `where` names the place in a few words.
+    """
+
+    def __init__(self, message: str, where: str) -> None:
+        super().__init__(message)
+        self.where = where
 
 
 class NoSuchFriend(FinetuneError):

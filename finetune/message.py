@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, tzinfo
 from typing import Literal
 
 Kind = Literal["person", "bot", "webhook", "system"]
@@ -43,6 +43,8 @@ class ChatMessage:
     reply_to: str | None = None
     edited_at: datetime | None = None
     attachments: int = 0
+    forwarded: bool = False
+    """Whether the text is somebody else's, passed on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,3 +53,32 @@ class Skipped:
 
     where: str
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """Something about a whole file that its reader had to guess or leave out."""
+
+    text: str
+
+
+Record = ChatMessage | Skipped | Remark
+
+
+@dataclass(frozen=True, slots=True)
+class ReadOptions:
+    """What the user knows better than the file says."""
+
+    zone: tzinfo | None = None
+    """Of formats that write local times; None is the zone of this machine."""
+    day_first: bool | None = None
+    """Whether 3/4 is the third of April; None is worked out from the file."""
+    platform: str | None = None
+    author: str | None = None
+    """Who wrote a file that names nobody."""
+
+    def aware(self, time: datetime) -> datetime:
+        """The time with its zone, if it has none yet."""
+        if time.tzinfo is not None:
+            return time
+        return time.replace(tzinfo=self.zone) if self.zone else time.astimezone()

@@ -10,15 +10,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from datetime import datetime
-from pathlib import Path
-from typing import Any, BinaryIO, NotRequired, TypedDict
+from typing import Any, NotRequired, TypedDict
 
-import ijson
+from finetune.message import Account, Chat, ChatMessage, Kind, ReadOptions, Record, Skipped
+from finetune.reading.discord_exports import export_name
+from finetune.reading.json_items import first, items
+from finetune.reading.source import Source
 
-from finetune.errors import BadExport
-from finetune.message import Account, Chat, ChatMessage, Kind, Skipped
-
-HEAD_BYTES = 65_536
 PLATFORM = "discord"
 
 LAST_SYSTEM_TYPE = 18
@@ -64,39 +62,30 @@ class DiscordChatExporterJson:
     """Importer of DiscordChatExporter's JSON files."""
 
     name = "DiscordChatExporter JSON"
+    platforms = (PLATFORM,)
+    rank = 0
+    owner_only = False
 
-    def recognises(self, path: Path) -> bool:
-        with path.open("rb") as file:
-            head = file.read(HEAD_BYTES)
+    def group(self, source: Source) -> str:
+        return export_name(source)
+
+    def recognises(self, source: Source) -> bool:
+        head = source.head
         return bool(
             head.lstrip(b"\xef\xbb\xbf \r\n\t")[:1] == b"{"
             and re.search(rb'"guild"\s*:\s*\{', head)
             and re.search(rb'"channel"\s*:\s*\{', head)
         )
 
-    def read(self, path: Path) -> Iterator[ChatMessage | Skipped]:
-        with path.open("rb") as file:
-            yield from self._read(file, path)
-
-    def _read(self, file: BinaryIO, path: Path) -> Iterator[ChatMessage | Skipped]:
-        count = 0
-        try:
-            chat = _chat(file)
-            file.seek(0)
-            for item in ijson.items(file, "messages.item"):
-                count += 1
-                yield _message(item, chat, f"message {count}")
-        except ijson.JSONError as error:
-            raise BadExport(
-                f"{path} is broken or cut off after message {count}; export the channel once "
-                f"more and import the new file ({_short(error)})."
-            ) from error
+    def read(self, source: Source, options: ReadOptions) -> Iterator[Record]:
+        chat = _chat(source)
+        for count, item in enumerate(items(source, "messages"), 1):
+            yield _message(item, chat, f"message {count}")
 
 
-def _chat(file: BinaryIO) -> Chat:
-    guild: dict[str, Any] = next(ijson.items(file, "guild"), {})
-    file.seek(0)
-    channel: dict[str, Any] = next(ijson.items(file, "channel"), {})
+def _chat(source: Source) -> Chat:
+    guild: dict[str, Any] = first(source, "guild", {})
+    channel: dict[str, Any] = first(source, "channel", {})
     name = " / ".join(str(p) for p in (guild.get("name"), channel.get("name")) if p)
     return Chat(PLATFORM, str(channel.get("id", name)), name)
 
@@ -124,12 +113,10 @@ def _message(item: Message, chat: Chat, where: str) -> ChatMessage | Skipped:
             edited_at=_time(edited) if edited else None,
             attachments=len(item.get("attachments") or []),
         )
-    except KeyError as error:
-        return Skipped(where, f"a message without {error}")
-    except ValueError as error:
-        return Skipped(where, f"a message with an unreadable time ({_short(error)})")
-    except (TypeError, AttributeError):
-        return Skipped(where, "no message, but something of another form")
+    except (KeyError, TypeError, AttributeError):
+        return Skipped(where, "not of a message's form")
+    except ValueError:
+        return Skipped(where, "no readable time")
 
 
 def _kind(message_type: str, author: User) -> Kind:
@@ -149,9 +136,5 @@ def _time(text: str) -> datetime:
     # .NET writes up to seven digits of a second, Python reads six.
     time = datetime.fromisoformat(re.sub(r"(\.\d{6})\d+", r"\1", text))
     if time.tzinfo is None:
-        raise ValueError(f"the time {text} has no offset")
+        raise ValueError(f"{text} has no offset")
     return time
-
-
-def _short(error: Exception) -> str:
-    return " ".join(str(error).split())[:80]

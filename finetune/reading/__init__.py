@@ -1,0 +1,1 @@
+"""What the importers share: files on disk and in zips, streams of JSON items and HTML blocks."""
