@@ -7,20 +7,25 @@ are stored as milliseconds since 1970 (UTC) with the offset that the export gave
 from __future__ import annotations
 
 import hashlib
+import json
 import sqlite3
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta, timezone
+from dataclasses import astuple, dataclass, field
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from functools import lru_cache
+from itertools import count
 from pathlib import Path
 from typing import Self
 
-from finetune.errors import FinetuneError
+from finetune.errors import BrokenOff, FinetuneError
 from finetune.importers import Importer
-from finetune.message import Account, Chat, ChatMessage, Kind, Skipped
+from finetune.message import Account, Chat, ChatMessage, Kind, ReadOptions, Remark, Skipped
+from finetune.reading.source import Source
+from finetune.selection import EVERYTHING, Selection
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 SCHEMA = """
 CREATE TABLE chats (
@@ -28,16 +33,35 @@ CREATE TABLE chats (
     UNIQUE (platform, key));
 CREATE TABLE accounts (
     id INTEGER PRIMARY KEY, platform TEXT NOT NULL, key TEXT NOT NULL, name TEXT NOT NULL,
-    shown_name TEXT NOT NULL, person TEXT,
+    shown_name TEXT NOT NULL, given_name TEXT, person INTEGER REFERENCES accounts,
     UNIQUE (platform, key));
 CREATE TABLE messages (
     id INTEGER PRIMARY KEY, chat INTEGER NOT NULL REFERENCES chats,
     account INTEGER NOT NULL REFERENCES accounts, key TEXT NOT NULL, kind TEXT NOT NULL,
     sent_ms INTEGER NOT NULL, offset_seconds INTEGER NOT NULL, edited_ms INTEGER,
-    text TEXT NOT NULL, reply_to TEXT, attachments INTEGER NOT NULL,
+    text TEXT NOT NULL, reply_to TEXT, attachments INTEGER NOT NULL, forwarded INTEGER NOT NULL,
     UNIQUE (chat, key));
-CREATE INDEX messages_by_time ON messages (chat, sent_ms, id);
+CREATE TABLE forgotten (digest TEXT PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE files (digest TEXT PRIMARY KEY, report TEXT NOT NULL) WITHOUT ROWID;
 """
+INSERT = """
+INSERT INTO messages (chat, account, key, kind, sent_ms, offset_seconds, edited_ms, text,
+    reply_to, attachments, forwarded) VALUES (?,?,?,?,?,?,?,?,?,?,?)
+ON CONFLICT (chat, key) DO UPDATE SET text = excluded.text, edited_ms = excluded.edited_ms
+WHERE excluded.edited_ms > COALESCE(messages.edited_ms, 0)
+"""
+READING_VERSION = 1
+"""Counts up when an importer learns to read more, so that files are read once more."""
+ROWS_AT_ONCE = 2000
+REMEMBERED_PROBLEMS = 1000
+"""A file with more problems than that is simply read again."""
+CACHE_KIB = 16_000
+
+WITHOUT_ID = "~"
+"""Begins the key of a message whose export gives no id."""
+FORGOTTEN = "written by somebody who was forgotten"
+
+Row = tuple[int, int, str, str, int, int, int | None, str, str | None, int, bool]
 
 
 @dataclass(slots=True)
@@ -46,7 +70,7 @@ class ImportReport:
 
     path: str
     format: str
-    chat: str = ""
+    chats: Counter[str] = field(default_factory=Counter)
     read: int = 0
     kept: int = 0
     duplicates: int = 0
@@ -54,22 +78,43 @@ class ImportReport:
     """Of the duplicates, those whose newer edit replaced the older wording."""
     skipped: Counter[str] = field(default_factory=Counter)
     problems: list[Skipped] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
+    broken_off: str | None = None
+    """Where and why the file ends too early, if it does."""
+    pruned: int = 0
+    """Messages taken out of the corpus since this export does not hold them any more."""
     first: datetime | None = None
     last: datetime | None = None
 
+    @property
+    def chat(self) -> str:
+        """The chat's name, or how many chats there are."""
+        names = [name for name, _ in self.chats.most_common()]
+        return names[0] if len(names) == 1 else f"{len(names)} chats" if names else ""
 
-@dataclass(frozen=True, slots=True)
-class AccountRow:
-    """An account in the corpus with what it wrote."""
+    def as_json(self) -> str:
+        """What a second import of the file must know of the first."""
+        return json.dumps(
+            {
+                "format": self.format, "chats": self.chats, "read": self.read,
+                "skipped": self.skipped, "problems": [astuple(p) for p in self.problems],
+                "remarks": self.remarks, "first": self.first.isoformat() if self.first else None,
+                "last": self.last.isoformat() if self.last else None,
+            }
+        )  # fmt: skip
 
-    name: str
-    platform: str
-    id: str
-    kind: Kind
-    messages: int
-    first: datetime
-    last: datetime
-    person: str
+    @classmethod
+    def again(cls, text: str, path: str) -> Self:
+        """The report on a file like the one that `as_json` told of: everything is there."""
+        data = json.loads(text)
+        skipped = Counter(data["skipped"])
+        return cls(
+            path, data["format"], Counter(data["chats"]), read=data["read"],
+            duplicates=data["read"] - skipped.total(), skipped=skipped,
+            problems=[Skipped(*p) for p in data["problems"]], remarks=data["remarks"],
+            first=datetime.fromisoformat(data["first"]) if data["first"] else None,
+            last=datetime.fromisoformat(data["last"]) if data["last"] else None,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,153 +122,325 @@ class StoredMessage:
     """A raw message of the corpus with the person that it belongs to."""
 
     id: int
+    chat_id: int
     chat: str
+    platform: str
     person: str
     kind: Kind
     sent_at: datetime
     text: str
-    attachments: int
+    attachments: int = 0
+    forwarded: bool = False
+    message_id: str | None = None
+    reply_to: str | None = None
 
 
 class Corpus:
     """One SQLite file of messages."""
 
-    def __init__(self, database: sqlite3.Connection) -> None:
-        self._database = database
+    def __init__(self, database: sqlite3.Connection, path: Path) -> None:
+        self.database = database
+        self.path = path
 
     @classmethod
     @contextmanager
     def open(cls, path: Path, *, create: bool = False) -> Iterator[Self]:
-        """Raises FinetuneError if the file is missing (unless `create`) or no corpus. A new file
-        into which nothing came is not left behind."""
+        """Raises FinetuneError if the file is missing (unless `create`), is no corpus, or cannot
+        be read or written. A new file into which nothing came is not left behind."""
         if not create and not path.is_file():
             raise FinetuneError(
                 f"{path}: there is no corpus yet; import a chat first: botconvo import EXPORT"
             )
         is_new = not path.exists()
-        path.parent.mkdir(parents=True, exist_ok=True)
-        database = sqlite3.connect(path)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            database = sqlite3.connect(path)
+        except (OSError, sqlite3.Error) as error:
+            raise FinetuneError(_trouble(path, error)) from error
         try:
             _prepare(database, path)
-            yield cls(database)
+            yield cls(database, path)
             is_empty = database.execute("SELECT NOT EXISTS (SELECT 1 FROM messages)").fetchone()[0]
+        except sqlite3.Error as error:
+            is_empty = True
+            raise FinetuneError(_trouble(path, error)) from error
+        except BaseException:
+            is_empty = not _has_messages(database)
+            raise
         finally:
             database.close()
-        if is_new and is_empty:
-            path.unlink()
+            if is_new and is_empty:
+                path.unlink(missing_ok=True)
 
-    def add(self, importer: Importer, path: Path) -> ImportReport:
-        """Imports a file whole or, if it raises BadExport, not at all."""
-        report = ImportReport(str(path), importer.name)
-        keys = _MessageKeys()
-        with self._database:
-            for record in importer.read(path):
-                report.read += 1
-                if isinstance(record, Skipped):
-                    report.skipped[record.reason] += 1
-                    report.problems.append(record)
-                else:
-                    self._add(record, keys.of(record), report)
+    def add(
+        self, importer: Importer, source: Source, options: ReadOptions, *, prune: bool = False
+    ) -> ImportReport:
+        """Imports a file. What is good before a break is kept and the break reported; a file
+        that gives nothing raises BadExport and leaves the corpus as it was.
+
+        With `prune`, messages of the same chats and span that this file no longer holds go.
+        """
+        digest = _file_digest(importer, source, options)
+        if not prune and (known := self._known_file(digest, source)):
+            return known
+        with self.database:
+            batch = _Batch(self.database, ImportReport(str(source), importer.name), prune)
+            report = batch.report
+            try:
+                for record in importer.read(source, options):
+                    batch.take(record)
+            except BrokenOff as error:
+                if not report.read:
+                    raise
+                report.broken_off = str(error)
+            batch.write()
+            if prune:
+                batch.prune(owner_only=importer.owner_only)
+            if report.pruned:
+                self.forget_files()
+            if not report.broken_off and len(report.problems) <= REMEMBERED_PROBLEMS:
+                self._remember_file(digest, report)
         return report
 
-    def _add(self, message: ChatMessage, key: str, report: ImportReport) -> None:
-        chat = self._chat_id(message.chat)
-        row = self._database.execute(
-            "SELECT id, edited_ms FROM messages WHERE chat = ? AND key = ?", (chat, key)
+    def _known_file(self, digest: str, source: Source) -> ImportReport | None:
+        """The report on a file that was read before and brings nothing new."""
+        row = self.database.execute(
+            "SELECT report FROM files WHERE digest = ?", (digest,)
         ).fetchone()
-        report.chat = message.chat.name
-        report.first = min(report.first or message.sent_at, message.sent_at)
-        report.last = max(report.last or message.sent_at, message.sent_at)
-        edited = _milliseconds(message.edited_at) if message.edited_at else None
-        if row is None:
-            offset = message.sent_at.utcoffset() or timedelta()
-            self._database.execute(
-                "INSERT INTO messages (chat, account, key, kind, sent_ms, offset_seconds,"
-                " edited_ms, text, reply_to, attachments) VALUES (?,?,?,?,?,?,?,?,?,?)",
-                (
-                    chat, self._account_id(message.author), key, message.kind,
-                    _milliseconds(message.sent_at), int(offset.total_seconds()), edited,
-                    message.text, message.reply_to, message.attachments,
-                ),
-            )  # fmt: skip
-            report.kept += 1
-            return
-        report.duplicates += 1
-        if edited is not None and edited > (row[1] or 0):
-            self._database.execute(
-                "UPDATE messages SET text = ?, edited_ms = ? WHERE id = ?",
-                (message.text, edited, row[0]),
-            )
-            report.replaced += 1
+        return ImportReport.again(row[0], str(source)) if row else None
 
-    def _chat_id(self, chat: Chat) -> int:
-        row = self._database.execute(
-            "INSERT INTO chats (platform, key, name) VALUES (?,?,?)"
-            " ON CONFLICT DO UPDATE SET name = excluded.name RETURNING id",
-            (chat.platform, chat.key, chat.name),
-        ).fetchone()
+    def _remember_file(self, digest: str, report: ImportReport) -> None:
+        self.database.execute("REPLACE INTO files VALUES (?,?)", (digest, report.as_json()))
+
+    def forget_files(self) -> None:
+        """Has every file read anew when it is next imported: after messages were deleted."""
+        self.database.execute("DELETE FROM files")
+
+    def messages(self, selection: Selection = EVERYTHING) -> Iterator[StoredMessage]:
+        """The selected messages, chat by chat, oldest first."""
+        names = self.person_names()
+        rows = self.database.execute(
+            "SELECT messages.id, chats.id, chats.name, platform, account, kind, sent_ms,"
+            " offset_seconds, text, attachments, forwarded, messages.key, reply_to FROM messages"
+            " JOIN chats ON chats.id = chat ORDER BY chat, sent_ms, messages.id"
+        )
+        wanted = selection.chats_among(self.chat_names())
+        for (id_, chat, name, platform, account, kind, sent, offset, text, attachments,
+             forwarded, key, reply_to) in rows:  # fmt: skip
+            sent_at = stored_time(sent, offset)
+            if name in wanted and selection.covers(sent_at):
+                yield StoredMessage(
+                    id_, chat, name, platform, names[account], kind, sent_at, text, attachments,
+                    bool(forwarded), None if key.startswith(WITHOUT_ID) else key, reply_to,
+                )  # fmt: skip
+
+    def chat_names(self) -> list[str]:
+        """Names of all chats, in the order in which they were first imported."""
+        return [name for (name,) in self.database.execute("SELECT name FROM chats ORDER BY id")]
+
+    def person_names(self) -> dict[int, str]:
+        """The name of the person behind every account, by the account's id in the corpus.
+
+        Accounts are one person only if they were merged. Persons of one name are told apart:
+        the first keeps it, later ones are called `Ana (telegram)`, `Ana (telegram 2)`.
+        """
+        rows = self.database.execute(
+            "SELECT id, platform, COALESCE(given_name, shown_name), person FROM accounts"
+            " ORDER BY person IS NOT NULL, id"
+        )
+        names: dict[int, str] = {}
+        taken: set[str] = set()
+        for id_, platform, name, person in rows:
+            names[id_] = names[person] if person is not None else _unique(name, platform, taken)
+        return names
+
+    def mention_names(self) -> Mapping[str, str]:
+        """Person by id of the Discord account, to resolve raw mentions."""
+        names = self.person_names()
+        rows = self.database.execute("SELECT id, key FROM accounts WHERE platform = 'discord'")
+        return {key: names[id_] for id_, key in rows}
+
+
+def _unique(name: str, platform: str, taken: set[str]) -> str:
+    names = (
+        name if number == 0 else f"{name} ({platform}{'' if number == 1 else f' {number}'})"
+        for number in count()
+    )
+    free = next(found for found in names if found.casefold() not in taken)
+    taken.add(free.casefold())
+    return free
+
+
+class _Batch:
+    """One file on its way into the database."""
+
+    def __init__(self, database: sqlite3.Connection, report: ImportReport, prune: bool) -> None:
+        self._database = database
+        self.report = report
+        self._keys = _MessageKeys()
+        self._chats: dict[Chat, int] = {}
+        self._accounts: dict[Account, int | None] = {}
+        self._rows: list[Row] = []
+        self._prune = prune
+        self._span: tuple[int, int] | None = None
+        if prune:
+            database.execute("CREATE TEMP TABLE IF NOT EXISTS held (chat, account, key)")
+            database.execute("DELETE FROM held")
+
+    def take(self, record: ChatMessage | Skipped | Remark) -> None:
+        report = self.report
+        if isinstance(record, Remark):
+            report.remarks.append(record.text)
+            return
+        report.read += 1
+        if isinstance(record, Skipped):
+            report.skipped[record.reason] += 1
+            report.problems.append(record)
+            return
+        account = self._account_id(record.author)
+        if account is None:
+            report.skipped[FORGOTTEN] += 1
+            return
+        report.chats[record.chat.name] += 1
+        if report.first is None or record.sent_at < report.first:
+            report.first = record.sent_at
+        if report.last is None or record.sent_at > report.last:
+            report.last = record.sent_at
+        offset = record.sent_at.utcoffset() or timedelta()
+        self._rows.append(
+            (
+                self._chat_id(record.chat), account, self._keys.of(record), record.kind,
+                _milliseconds(record.sent_at), offset.days * 86_400 + offset.seconds,
+                _milliseconds(record.edited_at) if record.edited_at else None,
+                _storable(record.text), record.reply_to, record.attachments, record.forwarded,
+            )
+        )  # fmt: skip
+        if len(self._rows) >= ROWS_AT_ONCE:
+            self.write()
+
+    def write(self) -> None:
+        rows, self._rows = self._rows, []
+        before, changes = self._last_id(), self._database.total_changes
+        self._database.executemany(INSERT, rows)
+        changed = self._database.total_changes - changes
+        # New rows get consecutive ids, and nothing is deleted meanwhile.
+        kept = self._last_id() - before
+        self.report.kept += kept
+        self.report.duplicates += len(rows) - kept
+        self.report.replaced += changed - kept
+        if self._prune:
+            self._database.executemany(
+                "INSERT INTO held VALUES (?,?,?)", [(row[0], row[1], row[2]) for row in rows]
+            )
+
+    def _last_id(self) -> int:
+        row = self._database.execute("SELECT COALESCE(MAX(id), 0) FROM messages").fetchone()
         return int(row[0])
 
-    def _account_id(self, account: Account) -> int:
+    def prune(self, *, owner_only: bool) -> None:
+        """Deletes what this file does not hold although it covers its chat and time."""
+        if self.report.broken_off or self.report.problems:
+            self.report.remarks.append(
+                "Nothing was pruned, since this file could not be read as a whole."
+            )
+            return
+        self._database.execute("CREATE INDEX IF NOT EXISTS temp.by_key ON held (chat, key)")
+        owner = "AND account IN (SELECT account FROM held)" if owner_only else ""
+        # Keys of formats with and without ids never meet, so neither may prune the other.
+        self.report.pruned = self._database.execute(
+            "DELETE FROM messages WHERE id IN (SELECT messages.id FROM messages JOIN"
+            " (SELECT m.chat, MIN(sent_ms) AS a, MAX(sent_ms) AS b, MIN(m.key LIKE '~%') AS bare"
+            "  FROM messages AS m JOIN held ON held.chat = m.chat AND held.key = m.key"
+            "  GROUP BY m.chat) AS span"
+            " ON span.chat = messages.chat AND sent_ms BETWEEN a AND b"
+            f" AND (messages.key LIKE '~%') = bare {owner}"
+            " WHERE NOT EXISTS (SELECT 1 FROM held"
+            "  WHERE held.chat = messages.chat AND held.key = messages.key))"
+        ).rowcount
+
+    def _chat_id(self, chat: Chat) -> int:
+        if chat not in self._chats:
+            row = self._database.execute(
+                "INSERT INTO chats (platform, key, name) VALUES (?,?,?)"
+                " ON CONFLICT DO UPDATE SET name = excluded.name RETURNING id",
+                (chat.platform, _storable(chat.key), _storable(chat.name)),
+            ).fetchone()
+            self._chats[chat] = int(row[0])
+        return self._chats[chat]
+
+    def _account_id(self, account: Account) -> int | None:
+        """None for an account that was forgotten."""
+        if account not in self._accounts:
+            self._accounts[account] = self._add_account(account)
+        return self._accounts[account]
+
+    def _add_account(self, account: Account) -> int | None:
+        digest = account_digest(account.platform, _storable(account.key))
+        if self._database.execute("SELECT 1 FROM forgotten WHERE digest = ?", (digest,)).fetchone():
+            return None
         row = self._database.execute(
             "INSERT INTO accounts (platform, key, name, shown_name) VALUES (?,?,?,?)"
             " ON CONFLICT DO UPDATE SET name = excluded.name, shown_name = excluded.shown_name"
             " RETURNING id",
-            (account.platform, account.key, account.name, account.shown_name),
+            (account.platform, *map(_storable, (account.key, account.name, account.shown_name))),
         ).fetchone()
         return int(row[0])
-
-    def accounts(self) -> list[AccountRow]:
-        """All accounts, the one with most messages first; notices of the system aside, an
-        account is what it mostly writes as."""
-        rows = self._database.execute(
-            "SELECT COALESCE(person, shown_name), platform, accounts.key, kind, COUNT(*),"
-            " MIN(sent_ms), MAX(sent_ms), offset_seconds, COALESCE(person, shown_name)"
-            " FROM messages JOIN accounts ON accounts.id = account"
-            " WHERE kind != 'system' GROUP BY account ORDER BY COUNT(*) DESC, 1"
-        )
-        return [
-            AccountRow(name, platform, key, kind, count, _time(a, zone), _time(b, zone), person)
-            for name, platform, key, kind, count, a, b, zone, person in rows
-        ]
-
-    def messages(self) -> Iterator[StoredMessage]:
-        """Every message, chat by chat, oldest first."""
-        rows = self._database.execute(
-            "SELECT messages.id, chats.name, COALESCE(person, shown_name), kind, sent_ms,"
-            " offset_seconds, text, attachments FROM messages"
-            " JOIN accounts ON accounts.id = account JOIN chats ON chats.id = chat"
-            " ORDER BY chat, sent_ms, messages.id"
-        )
-        for id_, chat, person, kind, sent, offset, text, attachments in rows:
-            yield StoredMessage(id_, chat, person, kind, _time(sent, offset), text, attachments)
-
-    def names_by_account_key(self) -> dict[str, str]:
-        """Shown name of every account by its id on its platform, to resolve raw mentions."""
-        rows = self._database.execute("SELECT key, COALESCE(person, shown_name) FROM accounts")
-        return dict(rows.fetchall())
 
 
 class _MessageKeys:
     """Keys that tell messages apart: the id, or for formats without ids what was written
-    when by whom, numbered among equals, so that saying "ok" twice counts twice."""
+    when by whom, numbered among equals, so that saying "ok" twice counts twice.
+
+    The time is taken as it stands in the file, so that a second import with another time zone
+    finds the same messages.
+    """
 
     def __init__(self) -> None:
-        self._seen: Counter[str] = Counter()
+        self._seen: Counter[bytes] = Counter()
 
     def of(self, message: ChatMessage) -> str:
         if message.message_id is not None:
             return message.message_id
-        content = f"{message.author.key}\0{_milliseconds(message.sent_at)}\0{message.text}"
-        key = hashlib.sha256(content.encode()).hexdigest()[:32]
-        self._seen[key] += 1
-        return f"{key}-{self._seen[key]}"
+        time = message.sent_at.replace(tzinfo=None).isoformat()
+        content = f"{message.author.key}\0{time}\0{message.text}"
+        digest = hashlib.blake2b(content.encode(errors="surrogatepass"), digest_size=16)
+        self._seen[digest.digest()] += 1
+        return f"{WITHOUT_ID}{digest.hexdigest()}-{self._seen[digest.digest()]}"
+
+
+def _file_digest(importer: Importer, source: Source, options: ReadOptions) -> str:
+    """Of all that decides about what a file gives: its bytes, its name, and how it is read."""
+    with source.open() as file:
+        digest = hashlib.file_digest(file, "sha256")  # type: ignore[arg-type]  # any BinaryIO works
+    read_as = (READING_VERSION, importer.name, source.tree.path.name, str(source.place), options)
+    digest.update(repr(read_as).encode(errors="surrogatepass"))
+    return digest.hexdigest()
+
+
+def account_digest(platform: str, key: str) -> str:
+    """What the corpus keeps of a forgotten account: enough to know it again, not to name it."""
+    digest = hashlib.scrypt(
+        f"{platform}\0{key}".encode(), salt=b"botconvo forgotten", n=2**12, r=8, p=1, dklen=16
+    )
+    return digest.hex()
+
+
+def _storable(text: str) -> str:
+    """The text, with halves of surrogate pairs joined or, where the other half is missing,
+    replaced: neither SQLite nor any file takes them."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
 
 
 def _prepare(database: sqlite3.Connection, path: Path) -> None:
     try:
         version = database.execute("PRAGMA user_version").fetchone()[0]
         tables = database.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()[0]
+    except sqlite3.OperationalError:
+        raise
     except sqlite3.DatabaseError as error:
         raise FinetuneError(
             f"{path} is no corpus but some other file; name another with --corpus."
@@ -235,12 +452,38 @@ def _prepare(database: sqlite3.Connection, path: Path) -> None:
             f"{path} is no corpus of this version of BotConvo; move it away and import again."
         )
     database.execute("PRAGMA foreign_keys = ON")
+    database.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+    # A crash of the machine may lose the last import, which can be done again.
+    database.execute("PRAGMA synchronous = NORMAL")
+
+
+def _has_messages(database: sqlite3.Connection) -> bool:
+    try:
+        return bool(database.execute("SELECT EXISTS (SELECT 1 FROM messages)").fetchone()[0])
+    except sqlite3.Error:
+        return False
+
+
+def _trouble(path: Path, error: Exception) -> str:
+    """One sentence about what stands in the way of reading or writing the corpus."""
+    text = str(error)
+    if "disk is full" in text:
+        return f"{path}: the disk is full; the corpus is as it was before this import."
+    if "locked" in text:
+        return f"{path}: another import is writing to it; wait for that to end."
+    if "readonly" in text or "unable to open" in text or isinstance(error, PermissionError):
+        return f"{path} may not be written by you; name another file with --corpus."
+    return f"{path} cannot be used ({text}); name another file with --corpus."
 
 
 def _milliseconds(time: datetime) -> int:
     return round(time.timestamp() * 1000)
 
 
-def _time(milliseconds: int, offset_seconds: int) -> datetime:
-    zone = timezone(timedelta(seconds=offset_seconds)) if offset_seconds else UTC
-    return datetime.fromtimestamp(milliseconds / 1000, zone)
+def stored_time(milliseconds: int, offset_seconds: int) -> datetime:
+    return datetime.fromtimestamp(milliseconds / 1000, _zone(offset_seconds))
+
+
+@lru_cache
+def _zone(offset_seconds: int) -> tzinfo:
+    return timezone(timedelta(seconds=offset_seconds)) if offset_seconds else UTC

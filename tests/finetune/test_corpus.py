@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
+import zipfile
+from datetime import UTC
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,8 @@ import pytest
 from finetune.corpus import Corpus, ImportReport
 from finetune.errors import BadExport, FinetuneError
 from finetune.importers import importer_for
+from finetune.message import ReadOptions
+from finetune.reading.source import Source
 from tests.conftest import SAMPLE_CHAT, run_botconvo
 
 SAMPLE = json.loads(SAMPLE_CHAT.read_text(encoding="utf-8"))
@@ -23,9 +27,10 @@ def write(path: Path, messages: list[dict[str, Any]]) -> Path:
     return path
 
 
-def add(path: Path, corpus_file: Path = Path("c.sqlite")) -> ImportReport:
+def add(path: Path, corpus_file: Path = Path("c.sqlite"), *, prune: bool = False) -> ImportReport:
+    source = Source.of(path)
     with Corpus.open(corpus_file, create=True) as corpus:
-        return corpus.add(importer_for(path), path)
+        return corpus.add(importer_for(source), source, ReadOptions(zone=UTC), prune=prune)
 
 
 def texts(corpus_file: Path = Path("c.sqlite")) -> list[str]:
@@ -56,13 +61,88 @@ def test_a_newer_edit_replaces_the_wording_and_an_older_one_does_not(tmp_path: P
     assert texts() == ["mended"]
 
 
-def test_a_broken_export_leaves_nothing_behind(tmp_path: Path) -> None:
-    add(write(tmp_path / "a.json", SAMPLE["messages"][:10]))
+def test_a_file_that_ends_in_the_middle_gives_what_it_holds_and_says_so(tmp_path: Path) -> None:
     data = SAMPLE_CHAT.read_bytes()
     (tmp_path / "cut.json").write_bytes(data[: len(data) // 2])
+    report = add(tmp_path / "cut.json")
+    assert report.read == report.kept == len(texts()) > 1000
+    assert "is broken or cut off after record 1" in str(report.broken_off)
+    assert texts() == [m["content"] for m in SAMPLE["messages"][: report.read]]
+    whole = add(SAMPLE_CHAT)
+    assert (whole.kept, whole.duplicates) == (3541 - report.read, report.read)
+
+
+def test_a_file_that_gives_nothing_leaves_the_corpus_as_it_was(tmp_path: Path) -> None:
+    add(write(tmp_path / "a.json", SAMPLE["messages"][:10]))
+    head = SAMPLE_CHAT.read_bytes()
+    (tmp_path / "cut.json").write_bytes(head[: head.index(b'"messages"') + 20])
     with pytest.raises(BadExport):
         add(tmp_path / "cut.json")
     assert len(texts()) == 10
+
+
+def test_a_file_read_before_is_known_again_without_reading_it(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.json", [*SAMPLE["messages"][:10], {"id": "1"}])
+    first, second = add(path), add(path)
+    assert (second.read, second.duplicates, second.skipped) == (11, 10, first.skipped)
+    assert (second.problems, second.first, second.last) == (
+        first.problems, first.first, first.last,
+    )  # fmt: skip
+    write(path, SAMPLE["messages"][:12])
+    assert add(path).kept == 2
+
+
+def test_pruning_takes_out_what_a_later_export_of_the_span_no_longer_holds(
+    tmp_path: Path,
+) -> None:
+    add(write(tmp_path / "old.json", SAMPLE["messages"][:30]))
+    later = [*SAMPLE["messages"][5:12], *SAMPLE["messages"][14:20]]
+    report = add(write(tmp_path / "new.json", later), prune=True)
+    assert (report.kept, report.duplicates, report.pruned) == (0, 13, 2)
+    kept = [*SAMPLE["messages"][:12], *SAMPLE["messages"][14:30]]
+    assert texts() == [m["content"] for m in kept]
+    assert add(tmp_path / "old.json").kept == 2
+
+
+def test_a_file_that_is_not_whole_prunes_nothing(tmp_path: Path) -> None:
+    add(write(tmp_path / "old.json", SAMPLE["messages"][:30]))
+    broken = [SAMPLE["messages"][0], {"id": "1"}, SAMPLE["messages"][29]]
+    report = add(write(tmp_path / "new.json", broken), prune=True)
+    assert report.pruned == 0
+    assert "Nothing was pruned" in report.remarks[0]
+    assert len(texts()) == 30
+
+
+def test_halves_of_surrogate_pairs_are_stored_as_what_they_can_be(tmp_path: Path) -> None:
+    odd = {**SAMPLE["messages"][0], "content": "a \ud83d b \x00 c"}
+    path = tmp_path / "a.json"
+    path.write_text(json.dumps({**SAMPLE, "messages": [odd]}), encoding="utf-8")
+    add(path)
+    assert texts() in (["a \ufffd b \x00 c"], ["a ? b \x00 c"])
+
+
+def test_a_full_disk_is_one_sentence_and_the_corpus_is_as_it_was(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.json", SAMPLE["messages"][:10])
+    add(path)
+    with (
+        pytest.raises(FinetuneError, match="the disk is full; the corpus is as it was"),
+        Corpus.open(Path("c.sqlite")) as corpus,
+    ):
+        pages = corpus.database.execute("PRAGMA page_count").fetchone()[0]
+        corpus.database.execute(f"PRAGMA max_page_count = {pages + 2}")
+        source = Source.of(SAMPLE_CHAT)
+        corpus.add(importer_for(source), source, ReadOptions())
+    assert len(texts()) == 10
+
+
+def test_a_corpus_that_may_not_be_written_is_named(tmp_path: Path) -> None:
+    folder = tmp_path / "folder.sqlite"
+    folder.mkdir()
+    with (
+        pytest.raises(FinetuneError, match=r"folder\.sqlite may not be written by you"),
+        Corpus.open(folder, create=True),
+    ):
+        pass
 
 
 def test_another_file_is_not_taken_for_a_corpus(tmp_path: Path) -> None:
@@ -86,24 +166,51 @@ def test_the_import_command_reports_what_became_of_every_message() -> None:
 
 def test_a_wrong_path_and_a_wrong_file_are_named_in_one_sentence_each(tmp_path: Path) -> None:
     (tmp_path / "notes.json").write_text('{"notes": []}', encoding="utf-8")
-    done = run_botconvo("import", "nowhere.json", "notes.json")
+    (tmp_path / "nothing.json").touch()
+    done = run_botconvo("import", "nowhere.json", "notes.json", "nothing.json")
     assert done.returncode == 2
-    assert done.stderr.splitlines() == [
-        "botconvo: nowhere.json: no such file.",
-        "botconvo: notes.json is no chat export that BotConvo knows (DiscordChatExporter JSON); "
-        "export the chat once more with DiscordChatExporter and choose JSON.",
-    ]
+    lines = done.stderr.splitlines()
+    assert lines[0] == "botconvo: nowhere.json: no such file."
+    assert lines[1].startswith("botconvo: notes.json is no chat export that BotConvo knows; it")
+    assert lines[2] == "botconvo: nothing.json is empty; export the chat once more."
+    assert len(lines) == 3
     assert not (tmp_path / "data").exists()
 
 
-def test_a_cut_off_file_and_an_empty_folder_leave_no_corpus_behind(tmp_path: Path) -> None:
-    Path("cut.json").write_bytes(SAMPLE_CHAT.read_bytes()[:500_000])
+def test_a_folder_without_exports_leaves_no_corpus_behind() -> None:
     Path("folder").mkdir()
-    for path, sentence in (("cut.json", "cut off after message"), ("folder", "without any .json")):
-        done = run_botconvo("import", path)
+    for sentence in ("folder is an empty folder", "folder holds 1 files and none is a chat export"):
+        done = run_botconvo("import", "folder")
         assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
         assert sentence in done.stderr
         assert not Path("data/corpus.sqlite").exists()
+        Path("folder/notes.txt").write_text("milk, eggs", encoding="utf-8")
+
+
+def test_files_folders_and_zips_may_be_mixed(tmp_path: Path) -> None:
+    part = [write(tmp_path / f"{n}.json", SAMPLE["messages"][n * 9 : n * 9 + 9]) for n in range(3)]
+    (tmp_path / "folder").mkdir()
+    part[1].rename(tmp_path / "folder" / "1.json")
+    with zipfile.ZipFile(tmp_path / "two.zip", "w") as file:
+        file.write(part[2], "deep/er/2.json")
+    done = run_botconvo("import", "0.json", "folder", "two.zip", "0.json", "--json")
+    assert done.returncode == 0, done.stderr
+    files = json.loads(done.stdout)["files"]
+    assert [file["kept"] for file in files] == [9, 9, 9]
+    assert [file["path"] for file in files] == ["0.json", "folder/1.json", "two.zip/deep/er/2.json"]
+
+
+def test_one_bad_file_among_good_ones_is_reported_and_the_rest_goes_in(tmp_path: Path) -> None:
+    Path("folder").mkdir()
+    for number in range(30):
+        write(Path("folder") / f"{number}.json", SAMPLE["messages"][number : number + 1])
+    data = Path("folder/7.json").read_bytes()
+    Path("folder/7.json").write_bytes(data[: data.index(b'"messages"') + 30])
+    done = run_botconvo("import", "folder")
+    assert done.returncode == 1
+    assert len(done.stderr.splitlines()) == 1
+    assert "folder/7.json is broken or cut off after record 0" in done.stderr
+    assert "29 read = 29 new + 0 already there + 0 skipped" in done.stdout
 
 
 def test_friends_lists_people_and_with_all_the_bots_too() -> None:
