@@ -1,42 +1,32 @@
-"""From the corpus to training text for one friend. Pure but for the CSV that it writes.
+"""From the corpus to clean sessions in three parts: to learn from, to validate on, to test on.
 
-Monologue: the friend's own messages, one by one, as gpt-2-simple reads them from a
-single-column CSV. Dialogue: whole sessions as `name: text` lines, of which only the friend's
-own words are learnt.
+The parts are divided by date, the same dates for everybody: what a pooled model has read must
+not be what a friend is tested on.
 """
 
 from __future__ import annotations
 
-import csv
-import random
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from pathlib import Path
+from functools import cached_property
+from typing import Any
 
-import numpy as np
-
-from finetune.arrays import Batch, IntArray
 from finetune.cleaning import CleaningReport, CleanLine, clean
 from finetune.corpus import Corpus
 from finetune.errors import NoSuchFriend, TooLittleText
-from model_server.checkpoint_format import (
-    START_OF_TEXT,
-    Codec,
-    Line,
-    Style,
-    dialogue_line,
-    dialogue_prefix,
-)
+from finetune.people import no_such_person
+from finetune.selection import EVERYTHING, Selection
 
 SESSION_GAP = timedelta(hours=1)
 """A silence longer than this begins a new session."""
 MINIMUM_MESSAGES = 100
 """Below this a model learns nothing but to repeat: too few even for one validation window."""
-VALIDATION_SHARE = 0.1
-"""The newest part of the friend's messages, by time, is held out."""
-CSV_HEADER = "text"
+HELD_OUT_SHARE = 0.1
+"""The newest part of all lines; the older half of it validates, the newer half tests."""
+STITCH_BEYOND = 3
+"""An answer to something further back than so many lines gets that line shown again before it."""
 
 Session = tuple[CleanLine, ...]
 
@@ -50,21 +40,50 @@ class Friend:
 
 
 @dataclass(frozen=True, slots=True)
+class Parts:
+    """Sessions before `validation_from`, from then on, and from `test_from` on."""
+
+    training: tuple[Session, ...]
+    validation: tuple[Session, ...]
+    test: tuple[Session, ...]
+    validation_from: datetime
+    test_from: datetime
+
+    def named(self) -> dict[str, tuple[Session, ...]]:
+        return {"training": self.training, "validation": self.validation, "test": self.test}
+
+
+@dataclass(frozen=True)
 class CleanCorpus:
     """All lines that survive cleaning, in sessions, and what became of the rest."""
 
     sessions: tuple[Session, ...]
-    report: CleaningReport
+    report: CleaningReport = field(default_factory=CleaningReport)
+    selection: Selection = EVERYTHING
+    kept_rules: tuple[str, ...] = ()
+    """Cleaning rules that were switched off."""
 
     @classmethod
-    def read(cls, corpus: Corpus) -> CleanCorpus:
+    def read(
+        cls, corpus: Corpus, selection: Selection = EVERYTHING, keep: Collection[str] = ()
+    ) -> CleanCorpus:
+        """Raises FinetuneError if the selection or `keep` names what does not exist."""
         report = CleaningReport()
-        lines = clean(corpus.messages(), corpus.names_by_account_key(), report)
-        return cls(tuple(sessions(lines)), report)
+        lines = clean(corpus.messages(selection), corpus.mention_names(), report, keep)
+        return cls(tuple(sessions(lines)), report, selection, tuple(keep))
+
+    def chosen(self) -> dict[str, Any]:
+        """What was selected and which rules were off, for a manifest; empty if nothing was."""
+        rules = {"kept_rules": list(self.kept_rules)} if self.kept_rules else {}
+        return self.selection.as_json() | rules
+
+    @property
+    def lines(self) -> Iterator[CleanLine]:
+        return (line for session in self.sessions for line in session)
 
     def friends(self) -> list[Friend]:
         """Everybody who wrote, the one with most lines first."""
-        counts = Counter(line.person for session in self.sessions for line in session)
+        counts = Counter(line.person for line in self.lines)
         return [Friend(name, count) for name, count in counts.most_common()]
 
     def friend(self, name: str) -> Friend:
@@ -73,27 +92,49 @@ class CleanCorpus:
         for friend in friends:
             if friend.name.casefold() == name.casefold():
                 return friend
-        known = ", ".join(friend.name for friend in friends[:12]) or "nobody yet"
-        raise NoSuchFriend(f"Nobody called {name!r} wrote in this corpus; it knows {known}.")
+        raise NoSuchFriend(no_such_person(name, [friend.name for friend in friends]))
 
-    def lines_of(self, person: str) -> list[CleanLine]:
-        found = (line for s in self.sessions for line in s if line.person == person)
-        return sorted(found, key=lambda line: line.sent_at)
-
-    def cut_date(self, person: str) -> datetime:
-        """When the held-out part of this person's lines begins. Raises TooLittleText."""
-        lines = self.lines_of(person)
-        if len(lines) < MINIMUM_MESSAGES:
+    def require_enough(self, person: str) -> None:
+        """Raises TooLittleText if this person wrote too little to train on."""
+        count = sum(line.person == person for line in self.lines)
+        if count < MINIMUM_MESSAGES:
             raise TooLittleText(
-                f"{person} wrote {len(lines)} usable messages and training needs "
+                f"{person} wrote {count} usable messages and training needs "
                 f"{MINIMUM_MESSAGES}; import more chats, or take a friend who writes more."
             )
-        return lines[-max(1, int(len(lines) * VALIDATION_SHARE))].sent_at
 
-    def split(self, cut: datetime) -> tuple[tuple[Session, ...], tuple[Session, ...]]:
-        """Sessions that began before `cut` and those that began later."""
-        before = tuple(s for s in self.sessions if s[0].sent_at < cut)
-        return before, tuple(s for s in self.sessions if s[0].sent_at >= cut)
+    @cached_property
+    def parts(self) -> Parts:
+        """Divided so that the newest lines, by date, are held out. Raises TooLittleText if there
+        is nothing to divide."""
+        times = sorted(line.sent_at for line in self.lines)
+        if len(times) < MINIMUM_MESSAGES:
+            raise TooLittleText(
+                f"There are {len(times)} usable messages and training needs {MINIMUM_MESSAGES}; "
+                "import more chats, or choose less narrowly."
+            )
+        validation = times[int(len(times) * (1 - HELD_OUT_SHARE))]
+        test = times[int(len(times) * (1 - HELD_OUT_SHARE / 2))]
+        early, rest = _divide(self.sessions, validation)
+        middle, late = _divide(rest, test)
+        return Parts(early, middle, late, validation, test)
+
+    def stitched(self, found: Sequence[Session]) -> tuple[Session, ...]:
+        """Sessions in which an answer to something far back, or to another session, has that line
+        before it once more, marked as repeated."""
+        return tuple(tuple(self._stitched(session)) for session in found)
+
+    def _stitched(self, session: Session) -> Iterator[CleanLine]:
+        for place, line in enumerate(session):
+            answered = self._by_message_id.get((line.chat_id, line.reply_to))
+            near = session[max(0, place - STITCH_BEYOND) : place]
+            if answered is not None and answered is not line and answered not in near:
+                yield replace(answered, repeated=True)
+            yield line
+
+    @cached_property
+    def _by_message_id(self) -> dict[tuple[int, str | None], CleanLine]:
+        return {(line.chat_id, line.message_id): line for line in self.lines if line.message_id}
 
 
 def sessions(lines: Iterable[CleanLine]) -> Iterator[Session]:
@@ -101,7 +142,7 @@ def sessions(lines: Iterable[CleanLine]) -> Iterator[Session]:
     current: list[CleanLine] = []
     for line in lines:
         if current and (
-            line.chat != current[-1].chat or line.sent_at - current[-1].sent_at > SESSION_GAP
+            line.chat_id != current[-1].chat_id or line.sent_at - current[-1].sent_at > SESSION_GAP
         ):
             yield tuple(current)
             current = []
@@ -110,122 +151,10 @@ def sessions(lines: Iterable[CleanLine]) -> Iterator[Session]:
         yield tuple(current)
 
 
-def write_csv(lines: Iterable[CleanLine], path: Path) -> int:
-    """Writes the single-column CSV that `gpt_2_simple.finetune` reads: a header row, then a
-    message a row. Returns how many rows were written."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    count = 0
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow([CSV_HEADER])
-        for line in lines:
-            writer.writerow([line.text])
-            count += 1
-    return count
-
-
-# --- windows ------------------------------------------------------------------------------
-
-Piece = tuple[list[int], list[float]]
-"""Token ids, and how much the prediction of each of them counts."""
-
-
-@dataclass(frozen=True, slots=True)
-class Examples:
-    """Tokenised sessions: per session a list of messages, each with ids and weights."""
-
-    sessions: tuple[tuple[Piece, ...], ...]
-    end_of_text: int
-
-    def pieces(self, window: int, rng: random.Random | None) -> Iterator[Piece]:
-        """Sessions cut at message borders so that each piece fits a window.
-
-        Every piece begins with the end-of-text token, as every prompt does. With `rng` the
-        first cut falls at random, so that each pass sees other beginnings.
-        """
-        for session in self.sessions:
-            room = window if rng is None else rng.randint(window // 2, window)
-            ids, weights = [self.end_of_text], [0.0]
-            for message_ids, message_weights in session:
-                if len(ids) + len(message_ids) > room and len(ids) > 1:
-                    yield ids, weights
-                    ids, weights, room = [self.end_of_text], [0.0], window
-                ids = ids + message_ids[: window - 1]
-                weights = weights + message_weights[: window - 1]
-            yield [*ids, self.end_of_text][: window + 1], [*weights, 0.0][: window + 1]
-
-    def batches(self, rows: int, window: int, seed: int, used: int) -> Iterator[Batch]:
-        """Endless batches, reshuffled in each pass, without the first `used`."""
-        epoch = 0
-        while True:
-            rng = random.Random(f"{seed} {epoch}")
-            pieces = list(self.pieces(window, rng))
-            rng.shuffle(pieces)
-            for batch in pack(pieces, rows, window, self.end_of_text):
-                if used:
-                    used -= 1
-                else:
-                    yield batch
-            epoch += 1
-
-    def batches_per_pass(self, rows: int, window: int) -> int:
-        return sum(1 for _ in pack(self.pieces(window, None), rows, window, self.end_of_text))
-
-
-def dialogue_examples(found: Sequence[Session], codec: Codec, friend: str | None) -> Examples:
-    """Sessions as `name: text` lines; what `friend` says counts (everybody if None)."""
-
-    def message(line: CleanLine) -> Piece:
-        prefix = codec.encode(dialogue_prefix(line.person))
-        ids = codec.encode(dialogue_line(Line(line.person, line.text)))
-        counts = 1.0 if friend in (None, line.person) else 0.0
-        return ids, [0.0] * len(prefix) + [counts] * (len(ids) - len(prefix))
-
-    wanted = [s for s in found if friend is None or any(line.person == friend for line in s)]
-    return Examples(tuple(tuple(map(message, s)) for s in wanted), codec.end_of_text)
-
-
-def monologue_examples(found: Sequence[Session], codec: Codec, friend: str) -> Examples:
-    """Each of the friend's messages by itself, after gpt-2-simple's start marker."""
-    start = codec.encode(START_OF_TEXT)
-
-    def message(line: CleanLine) -> Piece:
-        ids = [*start, *codec.encode(line.text), codec.end_of_text]
-        return ids, [0.0] * len(start) + [1.0] * (len(ids) - len(start))
-
-    texts = [line for session in found for line in session if line.person == friend]
-    return Examples(tuple((message(line),) for line in texts), codec.end_of_text)
-
-
-def examples(found: Sequence[Session], codec: Codec, friend: str, style: Style) -> Examples:
-    make = dialogue_examples if style == "dialogue" else monologue_examples
-    return make(found, codec, friend)
-
-
-def pack(pieces: Iterable[Piece], rows: int, window: int, padding: int) -> Iterator[Batch]:
-    """Pieces laid end to end in rows of `window + 1` tokens, none cut; the rest is padding
-    that counts nothing. Token ids [rows, window + 1], weights [rows, window]."""
-    row: Piece = ([], [])
-    full: list[Piece] = []
-    for ids, weights in pieces:
-        if len(row[0]) + len(ids) > window + 1:
-            full.append(row)
-            row = ([], [])
-        row[0].extend(ids)
-        row[1].extend(weights)
-        if len(full) == rows:
-            yield _batch(full, rows, window, padding)
-            full = []
-    full.append(row)
-    while full:
-        yield _batch(full[:rows], rows, window, padding)
-        full = full[rows:]
-
-
-def _batch(filled: Sequence[Piece], rows: int, window: int, padding: int) -> Batch:
-    tokens: IntArray = np.full((rows, window + 1), padding, np.int32)
-    counts = np.zeros((rows, window + 1), np.float32)
-    for row, (ids, weights) in enumerate(filled):
-        tokens[row, : len(ids)] = ids
-        counts[row, : len(weights)] = weights
-    return tokens, counts[:, 1:]
+def _divide(
+    found: Sequence[Session], at: datetime
+) -> tuple[tuple[Session, ...], tuple[Session, ...]]:
+    """Lines before a time and lines from then on; a session that goes on past it is cut."""
+    early = (tuple(line for line in s if line.sent_at < at) for s in found)
+    late = (tuple(line for line in s if line.sent_at >= at) for s in found)
+    return tuple(s for s in early if s), tuple(s for s in late if s)

@@ -6,7 +6,8 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from finetune.dataset import Session, examples
+from finetune.dataset import Session
+from finetune.examples import examples
 from model_server.checkpoint_format import Codec, Sizes, Style
 
 FLOPS_PER_CORE = 60e9

@@ -9,21 +9,13 @@ import math
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from finetune.base_models import BaseModel, load_weights
 from finetune.convert import convert_checkpoint
-from finetune.dataset import (
-    MINIMUM_MESSAGES,
-    CleanCorpus,
-    Examples,
-    Session,
-    dialogue_examples,
-    examples,
-    pack,
-)
+from finetune.dataset import CleanCorpus, Parts, Session
+from finetune.examples import Examples, dialogue_examples, examples, pack
 from finetune.graph import Graph
 from finetune.loop import Plan, Progress, Run, Watcher, read_progress
 from finetune.stats import writing_statistics
@@ -87,33 +79,28 @@ class Material:
 
     friend: str | None
     people: tuple[str, ...]
-    cut: datetime
-    learnt: tuple[Session, ...]
+    parts: Parts
     training: Examples
     validation: Examples
     scored_bytes: int
+    """Of the held-out lines; 0 if the friend wrote none since the parts were divided."""
+    selection: dict[str, Any]
 
     @classmethod
     def of(cls, corpus: CleanCorpus, name: str, codec: Codec, style: Style) -> Self:
         """Raises NoSuchFriend, TooLittleText."""
         friend = None if name == EVERYBODY else corpus.friend(name).name
+        if friend is not None:
+            corpus.require_enough(friend)
         people = tuple(found.name for found in corpus.friends())
-        learnt, held_out = corpus.split(cut := _cut_date(corpus, friend))
-        scored = [line for s in held_out for line in s if friend in (None, line.person)]
+        parts = corpus.parts
+        scored = [line for s in parts.validation for line in s if friend in (None, line.person)]
         make = _examples_of(friend, style)
         return cls(
-            friend, people, cut, learnt, make(learnt, codec), make(held_out, codec),
-            sum(len(line.text.encode()) + 1 for line in scored),
+            friend, people, parts, make(corpus.stitched(parts.training), codec),
+            make(corpus.stitched(parts.validation), codec),
+            sum(len(line.text.encode()) + 1 for line in scored), corpus.chosen(),
         )  # fmt: skip
-
-
-def _cut_date(corpus: CleanCorpus, friend: str | None) -> datetime:
-    """Everybody's model is the ground that the friends' models start from, so it must not
-    have read what any of them is tested on."""
-    if friend is not None:
-        return corpus.cut_date(friend)
-    enough = [f.name for f in corpus.friends() if f.lines >= MINIMUM_MESSAGES]
-    return min(corpus.cut_date(name) for name in enough)
 
 
 def _examples_of(
@@ -140,7 +127,7 @@ def train_friend(
     _prepare(folder, base)
     sizes = Sizes.read(folder)
     rows = max(1, min(16, TOKENS_PER_STEP // sizes.n_ctx))
-    plan = _plan(settings, sizes, material.training, rows)
+    plan = _plan(settings, sizes, material, rows)
     graph = Graph(
         sizes, window=sizes.n_ctx, rows=rows, seed=settings.seed, threads=settings.threads
     )
@@ -175,7 +162,7 @@ def _manifest(
     tokens: int,
 ) -> Manifest:
     friend = material.friend
-    lines = [line for s in material.learnt for line in s if friend in (None, line.person)]
+    lines = [line for s in material.parts.training for line in s if friend in (None, line.person)]
     dialogue = style == "dialogue"
     return Manifest(
         friend=friend or EVERYBODY,
@@ -194,9 +181,11 @@ def _manifest(
             chats=len({line.chat for line in lines}),
             since=min(line.sent_at for line in lines).isoformat(),
             until=max(line.sent_at for line in lines).isoformat(),
-            cut_date=material.cut.isoformat(),
+            cut_date=material.parts.validation_from.isoformat(),
+            test_from=material.parts.test_from.isoformat(),
+            selection=material.selection,
         ),
-        statistics=writing_statistics(material.learnt, friend) if friend else {},
+        statistics=writing_statistics(material.parts.training, friend) if friend else {},
         bits_per_byte=_held_out(progress),
     )
 
@@ -215,7 +204,11 @@ def _prepare(folder: Path, base: BaseModel) -> None:
         shutil.copyfile(base.folder / name, folder / name)
 
 
-def _plan(settings: TrainingSettings, sizes: Sizes, training: Examples, rows: int) -> Plan:
+def _plan(settings: TrainingSettings, sizes: Sizes, material: Material, rows: int) -> Plan:
+    training = material.training
+    # Without anything to validate on, the last weights are all there is to keep.
+    validates = material.scored_bytes > 0
+    keep_best = settings.keep == "best" and validates
     micro_batches = max(1, TOKENS_PER_STEP // (rows * sizes.n_ctx))
     per_pass = training.batches_per_pass(rows, sizes.n_ctx) / micro_batches
     steps = settings.steps or max(1, round(settings.epochs * per_pass))
@@ -226,9 +219,9 @@ def _plan(settings: TrainingSettings, sizes: Sizes, training: Examples, rows: in
         decay_share=0.9,
         micro_batches=micro_batches,
         save_every_seconds=settings.save_every_seconds,
-        validate_every_steps=max(1, round(per_pass / VALIDATIONS_PER_EPOCH)),
-        keep_best=settings.keep == "best",
-        patience=PATIENCE if settings.keep == "best" else 0,
+        validate_every_steps=max(1, round(per_pass / VALIDATIONS_PER_EPOCH)) if validates else 0,
+        keep_best=keep_best,
+        patience=PATIENCE if keep_best else 0,
         deadline_seconds=(settings.minutes or math.inf) * 60,
     )
 

@@ -212,6 +212,11 @@ class TrainingRecord(_Part):
     since: str | None = None
     until: str | None = None
     cut_date: str | None = None
+    """When the held-out lines begin: first those to validate on, from `test_from` those to test
+    on."""
+    test_from: str | None = None
+    selection: dict[str, Any] = {}
+    """Chats and dates that were chosen, and cleaning rules that were off; empty: everything."""
 
 
 class GgufRecord(_Part):

@@ -143,7 +143,7 @@ def test_a_monologue_friend_and_a_pooled_one_can_be_trained(
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["Bort"], "Nobody called 'Bort' wrote in this corpus"),
+        (["Bort"], "Nobody called 'Bort' is in this corpus"),
         (["Marlow", "--base", "giant"], "There is no base model 'giant'"),
         ([], "Name the friends to train, or give --all"),
     ],
