@@ -1,0 +1,102 @@
+"""`dataset` and `export`: the corpus as files for other programs."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from contextlib import nullcontext
+from pathlib import Path
+
+from finetune.commands.console import (
+    DATASETS,
+    DONE,
+    Commands,
+    add_command,
+    corpus_option,
+    folder_name,
+    json_option,
+    print_json,
+    quoted,
+    selection_of,
+    selection_options,
+    worded,
+)
+
+KINDS = ("monologue", "dialogue", "pairs", "text", "text-authors")
+
+
+def add_dataset(commands: Commands) -> None:
+    parser = add_command(
+        commands, "dataset", _dataset, "Write a friend's training, validation and test text."
+    )
+    parser.add_argument("friends", nargs="*", metavar="FRIEND", help="default: everybody")
+    parser.add_argument("--kind", action="append", choices=KINDS, help="default: all of them")
+    parser.add_argument("--out", type=Path, default=DATASETS, metavar="FOLDER",
+                        help="default: %(default)s")  # fmt: skip
+    selection_options(parser)
+    corpus_option(parser)
+    json_option(parser)
+
+
+def _dataset(options: argparse.Namespace) -> int:
+    from finetune.corpus import Corpus
+    from finetune.dataset import CleanCorpus
+    from finetune.dataset_files import write_dataset
+
+    with Corpus.open(options.corpus) as corpus:
+        cleaned = CleanCorpus.read(corpus, selection_of(options), options.keep_rules)
+    friends = [cleaned.friend(name) for name in options.friends] or cleaned.friends()
+    rows = [
+        {"friend": friend.name, "kind": w.kind, "part": w.part, "path": str(w.path),
+         "examples": w.examples}
+        for friend in friends
+        for w in write_dataset(cleaned, friend.name, options.out / folder_name(friend.name),
+                               options.kind or KINDS)
+    ]  # fmt: skip
+    if options.json:
+        print_json(rows)
+        return DONE
+    for row in rows:
+        print(f"{row['path']}: {row['examples']}")
+    parts = cleaned.parts
+    print(
+        f"Held out, for everybody: from {parts.validation_from:%Y-%m-%d} to validate on, from "
+        f"{parts.test_from:%Y-%m-%d} to test on."
+    )
+    print(worded(f"Next: botconvo train {quoted(friends[0].name)}"))
+    return DONE
+
+
+def add_export(commands: Commands) -> None:
+    parser = add_command(commands, "export", _export, "Write the corpus in a neutral form.")
+    parser.add_argument("--format", choices=["json", "csv", "text"], default="json",
+                        help="default: %(default)s")  # fmt: skip
+    parser.add_argument("--authors", action="store_true", help="of text: `name: ` before each")
+    parser.add_argument("--clean", action="store_true",
+                        help="only what can be learnt from, as plain words")  # fmt: skip
+    parser.add_argument("--out", type=Path, metavar="FILE", help="default: standard output")
+    selection_options(parser)
+    corpus_option(parser)
+
+
+def _export(options: argparse.Namespace) -> int:
+    from finetune.corpus import Corpus
+    from finetune.neutral_form import cleaned_rows, raw_rows, write_rows
+
+    selection = selection_of(options)
+    with Corpus.open(options.corpus) as corpus:
+        rows = (
+            cleaned_rows(corpus, selection, options.keep_rules)
+            if options.clean
+            else raw_rows(corpus, selection)
+        )
+        target = (
+            options.out.open("w", encoding="utf-8", newline="")
+            if options.out
+            else nullcontext(sys.stdout)
+        )
+        with target as file:
+            count = write_rows(rows, file, options.format, authors=options.authors)
+    if options.out:
+        print(f"{options.out}: {count} messages")
+    return DONE
