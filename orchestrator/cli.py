@@ -1,5 +1,5 @@
-"""The console script `botconvo`: `run`, `chat` and `clone`, and the lazy door to the commands
-of the other two packages. Only this file of the package prints, the terminal stage aside."""
+"""The console script `botconvo`: `run`, `chat`, `clone`, `forget`, and the lazy door to the
+commands of the other two packages."""
 
 from __future__ import annotations
 
@@ -18,8 +18,10 @@ DONE, FAILED, MISTAKE, INTERRUPTED = 0, 1, 2, 130
 
 OTHER_PACKAGES = {
     "import": ("finetune", "read chat exports into the corpus"),
-    "friends": ("finetune", "list who is in the corpus"),
-    "dataset": ("finetune", "write the CSV that gpt-2-simple reads"),
+    "friends": ("finetune", "who is in the corpus: list, merge, split, rename"),
+    "stats": ("finetune", "what is in the corpus, and whether it is enough"),
+    "export": ("finetune", "write the corpus in a neutral form"),
+    "dataset": ("finetune", "write a friend's training, validation and test text"),
     "base": ("finetune", "base models: list, or train one from scratch"),
     "train": ("finetune", "fine-tune a model on one friend"),
     "convert": ("finetune", "make a checkpoint fit for the fast engine"),
@@ -75,6 +77,12 @@ def build_parser() -> argparse.ArgumentParser:
     clone.add_argument("--base", metavar="NAME", help="default: 124M where that can be had")
     clone.add_argument("--no-show", action="store_true", help="train only")
     clone.set_defaults(command=_clone)
+    forget = commands.add_parser("forget", help="take a person out of everything")
+    forget.add_argument("friend", metavar="FRIEND")
+    forget.add_argument("--settings", type=Path, metavar="FILE")
+    forget.add_argument("--corpus", type=Path, metavar="FILE")
+    forget.add_argument("--json", action="store_true", help="print one JSON document")
+    forget.set_defaults(command=_forget)
     for name, (_, text) in OTHER_PACKAGES.items():
         commands.add_parser(name, help=text, add_help=False)
     return parser
@@ -110,6 +118,15 @@ def _run(options: argparse.Namespace) -> int:
         # Whoever read along has left, as in `botconvo run | head`.
         sys.stdout = None
     return DONE
+
+
+def _forget(options: argparse.Namespace) -> int:
+    from orchestrator.forget import forget
+
+    code: int = forget(
+        options.friend, settings=options.settings, corpus=options.corpus, as_json=options.json
+    )
+    return code
 
 
 def _clone(options: argparse.Namespace) -> int:

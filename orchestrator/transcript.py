@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -130,6 +130,36 @@ class Transcript:
             TranscriptLine(id_, speaker, kind, text, json.loads(why))
             for id_, speaker, kind, text, why in reversed(rows)
         ]
+
+
+def forget_speakers(path: Path, names: Collection[str]) -> int:
+    """Takes all lines of these speakers, friends or people, out of all conversations of a
+    transcript, for good. Returns how many; 0 if there is no transcript. Raises
+    OrchestratorError."""
+    if not path.is_file():
+        return 0
+    wanted = {name.casefold() for name in names}
+    database = sqlite3.connect(path)
+    try:
+        _prepare(database, path)
+        database.execute("PRAGMA secure_delete = ON")
+        with database:
+            ids = [
+                (id_,)
+                for id_, speaker in database.execute("SELECT id, speaker FROM lines")
+                if speaker.casefold() in wanted
+            ]
+            database.executemany("DELETE FROM posts WHERE line = ?", ids)
+            database.executemany("UPDATE lines SET reply_to = NULL WHERE reply_to = ?", ids)
+            database.executemany("DELETE FROM lines WHERE id = ?", ids)
+        database.execute("VACUUM")
+    except sqlite3.OperationalError as error:
+        raise OrchestratorError(
+            f"{path} cannot be changed ({error}); end the show first, then forget again."
+        ) from error
+    finally:
+        database.close()
+    return len(ids)
 
 
 def _prepare(database: sqlite3.Connection, path: Path) -> None:
