@@ -11,7 +11,9 @@ from collections.abc import Iterator
 from typing import Protocol
 
 from finetune.errors import BadExport, NotAnExport
+from finetune.importers.discord_chat_exporter_csv import DiscordChatExporterCsv
 from finetune.importers.discord_chat_exporter_json import DiscordChatExporterJson
+from finetune.importers.discord_chat_exporter_text import DiscordChatExporterText
 from finetune.importers.one_persons_lines import OnePersonsLines
 from finetune.message import ReadOptions, Record
 from finetune.reading.source import Source
@@ -58,6 +60,8 @@ class Importer(Protocol):
 LINES = OnePersonsLines()
 FORMATS: tuple[Importer, ...] = (
     DiscordChatExporterJson(),
+    DiscordChatExporterCsv(),
+    DiscordChatExporterText(),
     LINES,
 )
 
