@@ -12,6 +12,7 @@ from typing import Protocol
 
 from finetune.errors import BadExport, NotAnExport
 from finetune.importers.discord_chat_exporter_csv import DiscordChatExporterCsv
+from finetune.importers.discord_chat_exporter_html import DiscordChatExporterHtml
 from finetune.importers.discord_chat_exporter_json import DiscordChatExporterJson
 from finetune.importers.discord_chat_exporter_text import DiscordChatExporterText
 from finetune.importers.one_persons_lines import OnePersonsLines
@@ -60,6 +61,7 @@ class Importer(Protocol):
 LINES = OnePersonsLines()
 FORMATS: tuple[Importer, ...] = (
     DiscordChatExporterJson(),
+    DiscordChatExporterHtml(),
     DiscordChatExporterCsv(),
     DiscordChatExporterText(),
     LINES,
