@@ -15,6 +15,7 @@ from finetune.importers.discord_chat_exporter_csv import DiscordChatExporterCsv
 from finetune.importers.discord_chat_exporter_html import DiscordChatExporterHtml
 from finetune.importers.discord_chat_exporter_json import DiscordChatExporterJson
 from finetune.importers.discord_chat_exporter_text import DiscordChatExporterText
+from finetune.importers.discord_data_package import DiscordDataPackage
 from finetune.importers.one_persons_lines import OnePersonsLines
 from finetune.message import ReadOptions, Record
 from finetune.reading.source import Source
@@ -64,6 +65,7 @@ FORMATS: tuple[Importer, ...] = (
     DiscordChatExporterHtml(),
     DiscordChatExporterCsv(),
     DiscordChatExporterText(),
+    DiscordDataPackage(),
     LINES,
 )
 
