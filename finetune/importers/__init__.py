@@ -17,6 +17,8 @@ from finetune.importers.discord_chat_exporter_json import DiscordChatExporterJso
 from finetune.importers.discord_chat_exporter_text import DiscordChatExporterText
 from finetune.importers.discord_data_package import DiscordDataPackage
 from finetune.importers.one_persons_lines import OnePersonsLines
+from finetune.importers.telegram_html import TelegramHtml
+from finetune.importers.telegram_json import TelegramJson
 from finetune.message import ReadOptions, Record
 from finetune.reading.source import Source
 
@@ -66,6 +68,8 @@ FORMATS: tuple[Importer, ...] = (
     DiscordChatExporterCsv(),
     DiscordChatExporterText(),
     DiscordDataPackage(),
+    TelegramJson(),
+    TelegramHtml(),
     LINES,
 )
 
