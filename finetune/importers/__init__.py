@@ -16,6 +16,9 @@ from finetune.importers.discord_chat_exporter_html import DiscordChatExporterHtm
 from finetune.importers.discord_chat_exporter_json import DiscordChatExporterJson
 from finetune.importers.discord_chat_exporter_text import DiscordChatExporterText
 from finetune.importers.discord_data_package import DiscordDataPackage
+from finetune.importers.instagram_json_2019 import InstagramJson2019
+from finetune.importers.messenger_e2ee_json import MessengerEncryptedJson
+from finetune.importers.meta_json import MetaJson
 from finetune.importers.one_persons_lines import OnePersonsLines
 from finetune.importers.telegram_html import TelegramHtml
 from finetune.importers.telegram_json import TelegramJson
@@ -70,6 +73,9 @@ FORMATS: tuple[Importer, ...] = (
     DiscordDataPackage(),
     TelegramJson(),
     TelegramHtml(),
+    MetaJson(),
+    MessengerEncryptedJson(),
+    InstagramJson2019(),
     LINES,
 )
 
