@@ -16,8 +16,10 @@ from finetune.importers.discord_chat_exporter_html import DiscordChatExporterHtm
 from finetune.importers.discord_chat_exporter_json import DiscordChatExporterJson
 from finetune.importers.discord_chat_exporter_text import DiscordChatExporterText
 from finetune.importers.discord_data_package import DiscordDataPackage
+from finetune.importers.facebook_html_2017 import FacebookHtml2017
 from finetune.importers.instagram_json_2019 import InstagramJson2019
 from finetune.importers.messenger_e2ee_json import MessengerEncryptedJson
+from finetune.importers.meta_html import MetaHtml
 from finetune.importers.meta_json import MetaJson
 from finetune.importers.one_persons_lines import OnePersonsLines
 from finetune.importers.telegram_html import TelegramHtml
@@ -66,6 +68,8 @@ class Importer(Protocol):
 
 LINES = OnePersonsLines()
 FORMATS: tuple[Importer, ...] = (
+    FacebookHtml2017(),
+    MetaHtml(),
     DiscordChatExporterJson(),
     DiscordChatExporterHtml(),
     DiscordChatExporterCsv(),
