@@ -24,6 +24,7 @@ from finetune.importers.meta_json import MetaJson
 from finetune.importers.one_persons_lines import OnePersonsLines
 from finetune.importers.telegram_html import TelegramHtml
 from finetune.importers.telegram_json import TelegramJson
+from finetune.importers.whatsapp import WhatsApp
 from finetune.message import ReadOptions, Record
 from finetune.reading.source import Source
 
@@ -77,6 +78,7 @@ FORMATS: tuple[Importer, ...] = (
     DiscordDataPackage(),
     TelegramJson(),
     TelegramHtml(),
+    WhatsApp(),
     MetaJson(),
     MessengerEncryptedJson(),
     InstagramJson2019(),
