@@ -81,7 +81,7 @@ def inspect(corpus: CleanCorpus, codec: Codec) -> Inspection:
     by_friend: dict[str, list[Session]] = defaultdict(list)
     for session in corpus.sessions:
         by_chat[session[0].chat_id].append(session)
-        for person in {line.person for line in session}:
+        for person in dict.fromkeys(line.person for line in session):
             by_friend[person].append(session)
     chats = [overview(found[0][0].chat, found) for found in by_chat.values()]
     friends = [overview(name, found, name) for name, found in by_friend.items()]
