@@ -33,7 +33,8 @@ CREATE TABLE chats (
     UNIQUE (platform, key));
 CREATE TABLE accounts (
     id INTEGER PRIMARY KEY, platform TEXT NOT NULL, key TEXT NOT NULL, name TEXT NOT NULL,
-    shown_name TEXT NOT NULL, given_name TEXT, person INTEGER REFERENCES accounts,
+    shown_name TEXT NOT NULL, named_ms INTEGER NOT NULL, given_name TEXT,
+    person INTEGER REFERENCES accounts,
     UNIQUE (platform, key));
 CREATE TABLE messages (
     id INTEGER PRIMARY KEY, chat INTEGER NOT NULL REFERENCES chats,
@@ -47,11 +48,17 @@ CREATE TABLE files (digest TEXT PRIMARY KEY, report TEXT NOT NULL) WITHOUT ROWID
 INSERT = """
 INSERT INTO messages (chat, account, key, kind, sent_ms, offset_seconds, edited_ms, text,
     reply_to, attachments, forwarded) VALUES (?,?,?,?,?,?,?,?,?,?,?)
-ON CONFLICT (chat, key) DO UPDATE SET text = excluded.text, edited_ms = excluded.edited_ms
+ON CONFLICT (chat, key) DO UPDATE SET text = excluded.text, edited_ms = excluded.edited_ms,
+    sent_ms = excluded.sent_ms, offset_seconds = excluded.offset_seconds
 WHERE excluded.edited_ms > COALESCE(messages.edited_ms, 0)
+    OR (messages.key LIKE '~%' AND (messages.sent_ms, messages.offset_seconds)
+        != (excluded.sent_ms, excluded.offset_seconds))
 """
 READING_VERSION = 1
 """Counts up when an importer learns to read more, so that files are read once more."""
+LONG_AGO_MS = -(2**53)
+PATIENCE_SECONDS = 120
+"""How long to wait for another import into the same corpus."""
 ROWS_AT_ONCE = 2000
 REMEMBERED_PROBLEMS = 1000
 """A file with more problems than that is simply read again."""
@@ -60,6 +67,7 @@ CACHE_KIB = 16_000
 WITHOUT_ID = "~"
 """Begins the key of a message whose export gives no id."""
 FORGOTTEN = "written by somebody who was forgotten"
+IMPOSSIBLE_TIME = "no possible time"
 
 Row = tuple[int, int, str, str, int, int, int | None, str, str | None, int, bool]
 
@@ -75,7 +83,7 @@ class ImportReport:
     kept: int = 0
     duplicates: int = 0
     replaced: int = 0
-    """Of the duplicates, those whose newer edit replaced the older wording."""
+    """Of the duplicates, those of which a newer wording, or a time read anew, replaced the old."""
     skipped: Counter[str] = field(default_factory=Counter)
     problems: list[Skipped] = field(default_factory=list)
     remarks: list[str] = field(default_factory=list)
@@ -151,39 +159,48 @@ class Corpus:
             raise FinetuneError(
                 f"{path}: there is no corpus yet; import a chat first: botconvo import EXPORT"
             )
-        is_new = not path.exists()
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            database = sqlite3.connect(path)
+            is_new = _touch(path)
+            database = sqlite3.connect(path, timeout=PATIENCE_SECONDS)
         except (OSError, sqlite3.Error) as error:
             raise FinetuneError(_trouble(path, error)) from error
         try:
             _prepare(database, path)
             yield cls(database, path)
-            is_empty = database.execute("SELECT NOT EXISTS (SELECT 1 FROM messages)").fetchone()[0]
         except sqlite3.Error as error:
-            is_empty = True
             raise FinetuneError(_trouble(path, error)) from error
-        except BaseException:
-            is_empty = not _has_messages(database)
-            raise
         finally:
+            # Only what this process made, and only if nobody put anything into it meanwhile.
+            is_empty = is_new and not _has_messages(database)
             database.close()
-            if is_new and is_empty:
+            if is_empty:
                 path.unlink(missing_ok=True)
 
     def add(
         self, importer: Importer, source: Source, options: ReadOptions, *, prune: bool = False
     ) -> ImportReport:
         """Imports a file. What is good before a break is kept and the break reported; a file
-        that gives nothing raises BadExport and leaves the corpus as it was.
+        that gives nothing raises BadExport and leaves the corpus as it was, as FinetuneError does
+        when the corpus cannot be written.
 
-        With `prune`, messages of the same chats and span that this file no longer holds go.
+        With `prune`, messages of the same chats, authors and span that this file no longer holds
+        go.
         """
+        try:
+            return self._add(importer, source, options, prune=prune)
+        except sqlite3.Error as error:
+            raise FinetuneError(_trouble(self.path, error)) from error
+
+    def _add(
+        self, importer: Importer, source: Source, options: ReadOptions, *, prune: bool
+    ) -> ImportReport:
         digest = _file_digest(importer, source, options)
         if not prune and (known := self._known_file(digest, source)):
             return known
         with self.database:
+            # From here on nobody else writes, so what is looked up stays true.
+            self.database.execute("BEGIN IMMEDIATE")
             batch = _Batch(self.database, ImportReport(str(source), importer.name), prune)
             report = batch.report
             try:
@@ -193,9 +210,9 @@ class Corpus:
                 if not report.read:
                     raise
                 report.broken_off = str(error)
-            batch.write()
+            batch.finish()
             if prune:
-                batch.prune(owner_only=importer.owner_only)
+                batch.prune()
             if report.pruned:
                 self.forget_files()
             if not report.broken_off and len(report.problems) <= REMEMBERED_PROBLEMS:
@@ -242,11 +259,12 @@ class Corpus:
         """The name of the person behind every account, by the account's id in the corpus.
 
         Accounts are one person only if they were merged. Persons of one name are told apart:
-        the first keeps it, later ones are called `Ana (telegram)`, `Ana (telegram 2)`.
+        whoever was given it or had it first keeps it, others are called `Ana (telegram)`,
+        `Ana (telegram 2)`.
         """
         rows = self.database.execute(
             "SELECT id, platform, COALESCE(given_name, shown_name), person FROM accounts"
-            " ORDER BY person IS NOT NULL, id"
+            " ORDER BY person IS NOT NULL, given_name IS NULL, id"
         )
         names: dict[int, str] = {}
         taken: set[str] = set()
@@ -280,6 +298,8 @@ class _Batch:
         self._keys = _MessageKeys()
         self._chats: dict[Chat, int] = {}
         self._accounts: dict[Account, int | None] = {}
+        self._named: dict[int, tuple[int, Account]] = {}
+        self._forgotten = {d for (d,) in database.execute("SELECT digest FROM forgotten")}
         self._rows: list[Row] = []
         self._prune = prune
         self._span: tuple[int, int] | None = None
@@ -297,26 +317,46 @@ class _Batch:
             report.skipped[record.reason] += 1
             report.problems.append(record)
             return
+        sent_ms = _milliseconds(record.sent_at)
+        offset = record.sent_at.utcoffset() or timedelta()
+        offset_seconds = offset.days * 86_400 + offset.seconds
+        if not _can_be_told(sent_ms, offset_seconds):
+            report.skipped[IMPOSSIBLE_TIME] += 1
+            report.problems.append(Skipped(f"record {report.read}", IMPOSSIBLE_TIME))
+            return
         account = self._account_id(record.author)
         if account is None:
             report.skipped[FORGOTTEN] += 1
             return
+        if account not in self._named or self._named[account][0] <= sent_ms:
+            self._named[account] = sent_ms, record.author
         report.chats[record.chat.name] += 1
         if report.first is None or record.sent_at < report.first:
             report.first = record.sent_at
         if report.last is None or record.sent_at > report.last:
             report.last = record.sent_at
-        offset = record.sent_at.utcoffset() or timedelta()
         self._rows.append(
             (
                 self._chat_id(record.chat), account, self._keys.of(record), record.kind,
-                _milliseconds(record.sent_at), offset.days * 86_400 + offset.seconds,
+                sent_ms, offset_seconds,
                 _milliseconds(record.edited_at) if record.edited_at else None,
                 _storable(record.text), record.reply_to, record.attachments, record.forwarded,
             )
         )  # fmt: skip
         if len(self._rows) >= ROWS_AT_ONCE:
             self.write()
+
+    def finish(self) -> None:
+        """Writes what is left, and calls accounts by the newest name that anybody knows."""
+        self.write()
+        self._database.executemany(
+            "UPDATE accounts SET name = ?, shown_name = ?, named_ms = ?"
+            " WHERE id = ? AND named_ms <= ?",
+            [
+                (_storable(account.name), _storable(account.shown_name), sent_ms, id_, sent_ms)
+                for id_, (sent_ms, account) in self._named.items()
+            ],
+        )
 
     def write(self) -> None:
         rows, self._rows = self._rows, []
@@ -337,23 +377,26 @@ class _Batch:
         row = self._database.execute("SELECT COALESCE(MAX(id), 0) FROM messages").fetchone()
         return int(row[0])
 
-    def prune(self, *, owner_only: bool) -> None:
-        """Deletes what this file does not hold although it covers its chat and time."""
+    def prune(self) -> None:
+        """Deletes what this file does not hold although it covers its chat and time.
+
+        Of somebody who does not occur in the file nothing is deleted: it may be an export of some
+        people's messages only. Keys of formats with and without ids never meet, so neither may
+        prune the other.
+        """
         if self.report.broken_off or self.report.problems:
             self.report.remarks.append(
                 "Nothing was pruned, since this file could not be read as a whole."
             )
             return
         self._database.execute("CREATE INDEX IF NOT EXISTS temp.by_key ON held (chat, key)")
-        owner = "AND account IN (SELECT account FROM held)" if owner_only else ""
-        # Keys of formats with and without ids never meet, so neither may prune the other.
         self.report.pruned = self._database.execute(
             "DELETE FROM messages WHERE id IN (SELECT messages.id FROM messages JOIN"
             " (SELECT m.chat, MIN(sent_ms) AS a, MAX(sent_ms) AS b, MIN(m.key LIKE '~%') AS bare"
             "  FROM messages AS m JOIN held ON held.chat = m.chat AND held.key = m.key"
             "  GROUP BY m.chat) AS span"
             " ON span.chat = messages.chat AND sent_ms BETWEEN a AND b"
-            f" AND (messages.key LIKE '~%') = bare {owner}"
+            " AND (messages.key LIKE '~%') = bare AND account IN (SELECT account FROM held)"
             " WHERE NOT EXISTS (SELECT 1 FROM held"
             "  WHERE held.chat = messages.chat AND held.key = messages.key))"
         ).rowcount
@@ -375,14 +418,20 @@ class _Batch:
         return self._accounts[account]
 
     def _add_account(self, account: Account) -> int | None:
-        digest = account_digest(account.platform, _storable(account.key))
-        if self._database.execute("SELECT 1 FROM forgotten WHERE digest = ?", (digest,)).fetchone():
-            return None
+        key = _storable(account.key)
         row = self._database.execute(
-            "INSERT INTO accounts (platform, key, name, shown_name) VALUES (?,?,?,?)"
-            " ON CONFLICT DO UPDATE SET name = excluded.name, shown_name = excluded.shown_name"
+            "SELECT id FROM accounts WHERE platform = ? AND key = ?", (account.platform, key)
+        ).fetchone()
+        if row:
+            return int(row[0])
+        # Forgotten accounts are no longer in the table. Digests are slow to make, on purpose.
+        if self._forgotten and account_digest(account.platform, key) in self._forgotten:
+            return None
+        names = (_storable(account.name), _storable(account.shown_name))
+        row = self._database.execute(
+            "INSERT INTO accounts (platform, key, name, shown_name, named_ms) VALUES (?,?,?,?,?)"
             " RETURNING id",
-            (account.platform, *map(_storable, (account.key, account.name, account.shown_name))),
+            (account.platform, key, *names, LONG_AGO_MS),
         ).fetchone()
         return int(row[0])
 
@@ -392,7 +441,7 @@ class _MessageKeys:
     when by whom, numbered among equals, so that saying "ok" twice counts twice.
 
     The time is taken as it stands in the file, so that a second import with another time zone
-    finds the same messages.
+    or order of day and month finds the same messages, and mends their times.
     """
 
     def __init__(self) -> None:
@@ -401,11 +450,19 @@ class _MessageKeys:
     def of(self, message: ChatMessage) -> str:
         if message.message_id is not None:
             return message.message_id
-        time = message.sent_at.replace(tzinfo=None).isoformat()
-        content = f"{message.author.key}\0{time}\0{message.text}"
+        content = f"{message.author.key}\0{_wall_clock(message)}\0{message.text}"
         digest = hashlib.blake2b(content.encode(errors="surrogatepass"), digest_size=16)
         self._seen[digest.digest()] += 1
         return f"{WITHOUT_ID}{digest.hexdigest()}-{self._seen[digest.digest()]}"
+
+
+def _wall_clock(message: ChatMessage) -> str:
+    """The time on the clock of the writer, the same whichever way day and month were guessed."""
+    time = message.sent_at.replace(tzinfo=None)
+    if not message.day_order_guessed:
+        return time.isoformat()
+    day = sorted((time.month, time.day))
+    return f"{time.year} {day} {time.time().isoformat()}"
 
 
 def _file_digest(importer: Importer, source: Source, options: ReadOptions) -> str:
@@ -446,7 +503,13 @@ def _prepare(database: sqlite3.Connection, path: Path) -> None:
             f"{path} is no corpus but some other file; name another with --corpus."
         ) from error
     if version == 0 and tables == 0:
-        database.executescript(SCHEMA + f"PRAGMA user_version = {SCHEMA_VERSION};")
+        # At once or not at all: another process may be making the same file.
+        with database:
+            database.execute("BEGIN IMMEDIATE")
+            if not database.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()[0]:
+                for statement in SCHEMA.split(";"):
+                    database.execute(statement)
+                database.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
     elif version != SCHEMA_VERSION:
         raise FinetuneError(
             f"{path} is no corpus of this version of BotConvo; move it away and import again."
@@ -468,12 +531,31 @@ def _trouble(path: Path, error: Exception) -> str:
     """One sentence about what stands in the way of reading or writing the corpus."""
     text = str(error)
     if "disk is full" in text:
-        return f"{path}: the disk is full; the corpus is as it was before this import."
+        return f"{path}: the disk is full; what was not reported as imported is not in the corpus."
     if "locked" in text:
-        return f"{path}: another import is writing to it; wait for that to end."
+        return f"{path}: another program is writing to it; try again when that has ended."
     if "readonly" in text or "unable to open" in text or isinstance(error, PermissionError):
-        return f"{path} may not be written by you; name another file with --corpus."
+        return f"{path} may not be opened or written by you; name another file with --corpus."
     return f"{path} cannot be used ({text}); name another file with --corpus."
+
+
+def _touch(path: Path) -> bool:
+    """Whether this process made the file."""
+    try:
+        path.open("x").close()
+    except FileExistsError:
+        return False
+    return True
+
+
+def _can_be_told(milliseconds: int, offset_seconds: int) -> bool:
+    """Whether the calendar has this time, and its neighbours in every zone."""
+    try:
+        for hours in (-24, 24):
+            stored_time(milliseconds + hours * 3_600_000, offset_seconds)
+    except (ValueError, OverflowError, OSError):
+        return False
+    return True
 
 
 def _milliseconds(time: datetime) -> int:

@@ -6,10 +6,10 @@ not be what a friend is tested on.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any
 
@@ -25,6 +25,8 @@ MINIMUM_MESSAGES = 100
 """Below this a model learns nothing but to repeat: too few even for one validation window."""
 HELD_OUT_SHARE = 0.1
 """The newest part of all lines; the older half of it validates, the newer half tests."""
+UNDATED_BEFORE = datetime(1980, 1, 1, tzinfo=UTC)
+"""Before anybody chatted: the times of lines whose file tells none begin in 1970."""
 STITCH_BEYOND = 3
 """An answer to something further back than so many lines gets that line shown again before it."""
 
@@ -105,19 +107,27 @@ class CleanCorpus:
 
     @cached_property
     def parts(self) -> Parts:
-        """Divided so that the newest lines, by date, are held out. Raises TooLittleText if there
-        is nothing to divide."""
-        times = sorted(line.sent_at for line in self.lines)
-        if len(times) < MINIMUM_MESSAGES:
+        """Divided so that the newest lines, by date, are held out. Lines of files that tell no
+        times are divided by their order. Raises TooLittleText if there is nothing to divide."""
+        count = sum(len(session) for session in self.sessions)
+        if count < MINIMUM_MESSAGES:
             raise TooLittleText(
-                f"There are {len(times)} usable messages and training needs {MINIMUM_MESSAGES}; "
+                f"There are {count} usable messages and training needs {MINIMUM_MESSAGES}; "
                 "import more chats, or choose less narrowly."
             )
-        validation = times[int(len(times) * (1 - HELD_OUT_SHARE))]
-        test = times[int(len(times) * (1 - HELD_OUT_SHARE / 2))]
-        early, rest = _divide(self.sessions, validation)
-        middle, late = _divide(rest, test)
-        return Parts(early, middle, late, validation, test)
+        undated: dict[int, list[Session]] = defaultdict(list)
+        dated: list[Session] = []
+        for session in self.sessions:
+            is_dated = session[0].sent_at >= UNDATED_BEFORE
+            (dated if is_dated else undated[session[0].chat_id]).append(session)
+        parts = [_divided(found) for found in (dated, *undated.values()) if found]
+        return Parts(
+            training=tuple(s for part in parts for s in part.training),
+            validation=tuple(s for part in parts for s in part.validation),
+            test=tuple(s for part in parts for s in part.test),
+            validation_from=parts[0].validation_from,
+            test_from=parts[0].test_from,
+        )
 
     def stitched(self, found: Sequence[Session]) -> tuple[Session, ...]:
         """Sessions in which an answer to something far back, or to another session, has that line
@@ -149,6 +159,14 @@ def sessions(lines: Iterable[CleanLine]) -> Iterator[Session]:
         current.append(line)
     if current:
         yield tuple(current)
+
+
+def _divided(found: Sequence[Session]) -> Parts:
+    times = sorted(line.sent_at for session in found for line in session)
+    validation = times[int(len(times) * (1 - HELD_OUT_SHARE))]
+    test = times[int(len(times) * (1 - HELD_OUT_SHARE / 2))]
+    early, rest = _divide(found, validation)
+    return Parts(early, *_divide(rest, test), validation, test)
 
 
 def _divide(

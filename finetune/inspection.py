@@ -118,12 +118,14 @@ def overview(name: str, found: Sequence[Session], friend: str | None = None) -> 
 def who_answers_whom(found: Iterable[Session]) -> dict[str, dict[str, int]]:
     """How often each person answers each other one: the author of the message that a reply
     names, else whoever spoke before in the session."""
+    found = list(found)
     answers: dict[str, Counter[str]] = defaultdict(Counter)
+    by_id = {(li.chat_id, li.message_id): li for s in found for li in s if li.message_id}
     for session in found:
-        by_id = {line.message_id: line for line in session if line.message_id}
         previous: CleanLine | None = None
         for line in session:
-            target = by_id.get(line.reply_to, previous) if line.reply_to else previous
+            answered = by_id.get((line.chat_id, line.reply_to or ""))
+            target = answered or previous
             if target is not None and target.person != line.person:
                 answers[line.person][target.person] += 1
             previous = line

@@ -45,6 +45,8 @@ class ChatMessage:
     attachments: int = 0
     forwarded: bool = False
     """Whether the text is somebody else's, passed on."""
+    day_order_guessed: bool = False
+    """Whether day and month were told apart by a guess, and may be the other way round."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ Two accounts are one person only when somebody said so; that can be undone.
 from __future__ import annotations
 
 import unicodedata
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -40,25 +40,44 @@ class Forgotten:
     person: str
     accounts: int
     messages: int
+    names: tuple[str, ...]
+    """All names that the person's accounts have or were given."""
 
 
 def accounts(corpus: Corpus) -> list[AccountRow]:
     """All accounts that wrote something, the one with most messages first."""
     names = corpus.person_names()
     rows = corpus.database.execute(
-        "SELECT accounts.id, shown_name, platform, accounts.key, kind, SUM(n), MIN(a), MAX(b),"
-        " MAX(n), offset_seconds FROM (SELECT account, kind, COUNT(*) AS n, MIN(sent_ms) AS a,"
-        "  MAX(sent_ms) AS b, offset_seconds FROM messages WHERE kind != 'system'"
-        "  GROUP BY account, kind) JOIN accounts ON accounts.id = account"
-        " GROUP BY account ORDER BY SUM(n) DESC, shown_name"
+        "SELECT account, kind, offset_seconds, COUNT(*), MIN(sent_ms), MAX(sent_ms) FROM messages"
+        " WHERE kind != 'system' GROUP BY account, kind, offset_seconds"
     )
-    return [
-        AccountRow(
-            number, name, platform, key, kind, messages, stored_time(a, zone), stored_time(b, zone),
-            names[number],
-        )
-        for number, name, platform, key, kind, messages, a, b, _, zone in rows
-    ]  # fmt: skip
+    parts: dict[int, list[tuple[Kind, int, datetime, datetime]]] = defaultdict(list)
+    for number, kind, offset, count, first, last in rows:
+        span = stored_time(first, offset), stored_time(last, offset)
+        parts[number].append((kind, count, *span))
+    known = corpus.database.execute("SELECT id, shown_name, platform, key FROM accounts")
+    found = [
+        _account_row(number, name, platform, key, names[number], parts[number])
+        for number, name, platform, key in known.fetchall()
+        if number in parts
+    ]
+    return sorted(found, key=lambda row: (-row.messages, row.name))
+
+
+def _account_row(
+    number: int,
+    name: str,
+    platform: str,
+    key: str,
+    person: str,
+    parts: list[tuple[Kind, int, datetime, datetime]],
+) -> AccountRow:
+    kinds: Counter[Kind] = Counter()
+    for kind, count, _, _ in parts:
+        kinds[kind] += count
+    first, last = min(part[2] for part in parts), max(part[3] for part in parts)
+    mostly = kinds.most_common(1)[0][0]
+    return AccountRow(number, name, platform, key, mostly, kinds.total(), first, last, person)
 
 
 def merge(corpus: Corpus, name: str, other: str) -> str:
@@ -123,7 +142,7 @@ def forget(corpus: Corpus, name: str) -> Forgotten:
     """Takes a person and all that they wrote out of the corpus, for good: later imports leave
     them out. Raises NoSuchFriend."""
     person = _account_of(corpus, name)
-    shown = corpus.person_names()[person]
+    shown, known_as = corpus.person_names()[person], names_of(corpus, name)
     with corpus.database as database:
         database.execute("PRAGMA secure_delete = ON")
         rows = database.execute(
@@ -138,9 +157,24 @@ def forget(corpus: Corpus, name: str) -> Forgotten:
             )
             messages += database.execute("DELETE FROM messages WHERE account = ?", (id_,)).rowcount
             database.execute("DELETE FROM accounts WHERE id = ?", (id_,))
+        # A conversation of two is called after the other one.
+        database.execute("DELETE FROM chats WHERE id NOT IN (SELECT chat FROM messages)")
         corpus.forget_files()
     corpus.database.execute("VACUUM")
-    return Forgotten(shown, len(rows), messages)
+    return Forgotten(shown, len(rows), messages, known_as)
+
+
+def names_of(corpus: Corpus, name: str) -> tuple[str, ...]:
+    """All names that a person's accounts have or were given, the one in use first. Raises
+    NoSuchFriend."""
+    person = _account_of(corpus, name)
+    rows = corpus.database.execute(
+        "SELECT given_name, shown_name, name FROM accounts WHERE id = ? OR person = ?"
+        " ORDER BY person IS NOT NULL",
+        (person, person),
+    )
+    found = [corpus.person_names()[person], *(n for row in rows for n in row if n)]
+    return tuple(dict.fromkeys(found))
 
 
 def person_called(corpus: Corpus, name: str) -> str:

@@ -112,4 +112,6 @@ def text_of(element: Element, without: Callable[[Element], bool] = lambda elemen
 
 def _parts(element: Element) -> tuple[str, Element]:
     """What follows the element, and the element, in the order of a stack."""
-    return element.tail or "", element
+    tail = element.tail or ""
+    # The end of the source's line behind a `<br>` is not another one.
+    return tail.removeprefix("\r").removeprefix("\n") if element.tag == "br" else tail, element

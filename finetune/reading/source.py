@@ -226,14 +226,13 @@ class Source:
     def is_text(self) -> bool:
         """Whether the first bytes are UTF-8, or UTF-16 with its mark; a few that are damaged do
         not count, as long as it is clear that they are damage and not another encoding."""
-        if b"\0" in self.head and self.encoding != "utf-16":
-            return False
         text = self.head_text
         damaged = text.count("\N{REPLACEMENT CHARACTER}")
         whole = sum(not character.isascii() for character in text) - damaged
-        # Every program writes JSON as UTF-8.
-        is_json = text.lstrip()[:1] in ("{", "[")
-        return is_json or damaged * DAMAGED_AMONG <= whole
+        # Every program writes JSON and pages as UTF-8.
+        if text.lstrip()[:1] in ("{", "[", "<"):
+            whole = len(text)
+        return damaged * DAMAGED_AMONG <= whole
 
     @contextmanager
     def open_text(self) -> Iterator[TextIO]:

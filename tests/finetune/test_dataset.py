@@ -79,6 +79,21 @@ def test_a_conversation_that_crosses_the_cut_is_cut_there() -> None:
     assert parts.training[0] + parts.validation[0] + parts.test[0] == tuple(talk)
 
 
+def test_lines_without_times_are_held_out_by_their_order() -> None:
+    talk = [line("A", f"line {i}", i) for i in range(200)]
+    old = datetime(1970, 1, 1, tzinfo=UTC)
+    bare = [
+        CleanLine(0, "lines", "Zed", old + timedelta(hours=2 * i), f"bare {i}", 2)
+        for i in range(100)
+    ]
+    parts = CleanCorpus(tuple(sessions([*talk, *bare]))).parts
+    counts = [
+        sum(li.person == "Zed" for s in found for li in s) for found in parts.named().values()
+    ]
+    assert counts == [90, 5, 5]
+    assert parts.validation_from.year == 2024
+
+
 def test_somebody_who_hardly_wrote_is_refused_with_the_figures() -> None:
     few = CleanCorpus(tuple(sessions([line("A", "hello", i) for i in range(7)])))
     with pytest.raises(TooLittleText, match="A wrote 7 usable messages and training needs 100"):
@@ -210,7 +225,7 @@ def test_the_dataset_command_writes_all_parts_of_every_friend(corpus_file: Path)
             io.StringIO((juno / f"monologue-{part}.csv").read_text(encoding="utf-8"))
         )
     ]
-    assert len(rows) == 821
+    assert len(rows) == 822
     with_authors = (juno / "text-authors-test.txt").read_text(encoding="utf-8")
     without = (juno / "text-test.txt").read_text(encoding="utf-8")
     bare = [line.partition(": ")[2] for line in with_authors.splitlines()]

@@ -121,6 +121,14 @@ def test_a_person_may_get_another_name(corpus: Corpus) -> None:
         rename(corpus, "Ana", "Bo")
 
 
+def test_a_given_name_is_not_taken_by_whoever_calls_themselves_so_later(corpus: Corpus) -> None:
+    rename(corpus, "Bo", "Max")
+    say(corpus, *SAID, ("discord", "1", "Max", "that is me now", "person"))
+    texts = {message.text: message.person for message in corpus.messages()}
+    assert texts["hello"] == "Max"
+    assert texts["that is me now"] == "Max (discord)"
+
+
 def test_clones_are_never_offered_as_friends(corpus: Corpus) -> None:
     kinds = {row.person: row.kind for row in accounts(corpus)}
     assert kinds["Bo (discord)"] == "webhook"
