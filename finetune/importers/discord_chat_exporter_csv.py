@@ -129,6 +129,7 @@ def _message(
         sent_at=sent_at,
         text=text,
         attachments=attachments,
+        day_order_guessed=True,
     )
 
 

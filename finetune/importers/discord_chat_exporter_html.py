@@ -59,6 +59,7 @@ from finetune.reading.discord_pages import (
     is_block,
     one_line,
     parts_of,
+    persona_of,
     reply_to,
     snowflake_time,
 )
@@ -182,8 +183,10 @@ class _Page:
         if notice is not None:
             self._author, self._kind = account_of(notice), "system"
         elif author is not None:
-            self._author = account_of(author)
-            self._kind = "bot" if first(parts, BOT) is not None else "person"
+            self._author, self._kind = account_of(author), "person"
+            if first(parts, BOT) is not None:
+                webhook = persona_of(author)
+                self._author, self._kind = webhook or self._author, "webhook" if webhook else "bot"
 
     def _record(
         self,

@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any, NotRequired, TypedDict
 
 from finetune.message import Account, Chat, ChatMessage, Kind, ReadOptions, Record, Skipped
-from finetune.reading.discord_exports import export_name
+from finetune.reading.discord_exports import DELETED, chat_by_file_name, export_name, persona
 from finetune.reading.json_items import first, items
 from finetune.reading.source import Source
 
@@ -33,29 +33,37 @@ SYSTEM_TYPES = {
     "GuildMemberJoin",
     "ThreadCreated",
 }
+REPLY_TYPES = {"Reply", "19"}
 
 
 class User(TypedDict):
     id: str
     name: str
-    discriminator: NotRequired[str]
+    discriminator: NotRequired[str | int]  # a number in the mentions of 2.25
     nickname: NotRequired[str | None]
     isBot: NotRequired[bool]
 
 
 class Reference(TypedDict):
+    type: NotRequired[str]
     messageId: str | None
+    channelId: NotRequired[str | None]
 
 
-class Message(TypedDict):
+class Content(TypedDict):
+    content: str | None
+    attachments: NotRequired[list[Any]]
+    stickers: NotRequired[list[Any]]
+
+
+class Message(Content):
     id: str
     type: str
     timestamp: str
     timestampEdited: NotRequired[str | None]
-    content: str
     author: User
-    attachments: NotRequired[list[Any]]
     reference: NotRequired[Reference | None]
+    forwardedMessage: NotRequired[Content | None]
 
 
 class DiscordChatExporterJson:
@@ -84,34 +92,34 @@ class DiscordChatExporterJson:
 
 
 def _chat(source: Source) -> Chat:
-    guild: dict[str, Any] = first(source, "guild", {})
-    channel: dict[str, Any] = first(source, "channel", {})
-    name = " / ".join(str(p) for p in (guild.get("name"), channel.get("name")) if p)
-    return Chat(PLATFORM, str(channel.get("id", name)), name)
+    guild, channel = _object(source, "guild"), _object(source, "channel")
+    names = " / ".join(str(p) for p in (guild.get("name"), channel.get("name")) if p)
+    name = names or chat_by_file_name(source).name
+    return Chat(PLATFORM, str(channel.get("id") or name), name)
+
+
+def _object(source: Source, key: str) -> dict[str, Any]:
+    value = first(source, key)
+    return value if isinstance(value, dict) else {}
 
 
 def _message(item: Message, chat: Chat, where: str) -> ChatMessage | Skipped:
     try:
         sent_at = _time(item["timestamp"])
         author = item["author"]
-        account = Account(
-            PLATFORM,
-            str(author["id"]),
-            str(author["name"]),
-            str(author.get("nickname") or author["name"]),
-        )
         edited = item.get("timestampEdited")
-        reference = item.get("reference")
+        forwarded = item.get("forwardedMessage")
         return ChatMessage(
             chat=chat,
-            author=account,
+            author=_account(author),
             kind=_kind(str(item["type"]), author),
             sent_at=sent_at,
-            text=str(item["content"]),
+            text=_text(item) or (_text(forwarded) if forwarded else ""),
             message_id=str(item["id"]),
-            reply_to=reference["messageId"] if reference else None,
+            reply_to=_reply_to(item, chat),
             edited_at=_time(edited) if edited else None,
-            attachments=len(item.get("attachments") or []),
+            attachments=_attachments(item) + (_attachments(forwarded) if forwarded else 0),
+            forwarded=forwarded is not None,
         )
     except (KeyError, TypeError, AttributeError):
         return Skipped(where, "not of a message's form")
@@ -119,10 +127,44 @@ def _message(item: Message, chat: Chat, where: str) -> ChatMessage | Skipped:
         return Skipped(where, "no readable time")
 
 
+def _account(author: User) -> Account:
+    name = str(author["name"]) or DELETED
+    if _is_webhook(author):
+        return persona(name)
+    return Account(PLATFORM, str(author["id"]), name, str(author.get("nickname") or name))
+
+
+def _is_webhook(author: User) -> bool:
+    """Webhooks are marked as bots; bots proper still have a number."""
+    return bool(author.get("isBot")) and str(author.get("discriminator")) in ("0", "0000")
+
+
+def _text(content: Content) -> str:
+    text = content["content"]
+    return "" if text is None else str(text)
+
+
+def _attachments(content: Content) -> int:
+    return len(content.get("attachments") or []) + len(content.get("stickers") or [])
+
+
+def _reply_to(item: Message, chat: Chat) -> str | None:
+    """The message that is answered, or pinned. What other references point at, in other channels,
+    is where something was passed on from, or where a thread began."""
+    reference = item.get("reference")
+    if not reference or not reference["messageId"] or reference.get("type") == "Forward":
+        return None
+    is_elsewhere = str(reference.get("channelId") or chat.key) != chat.key
+    if is_elsewhere and str(item["type"]) not in REPLY_TYPES:
+        return None
+    return str(reference["messageId"])
+
+
 def _kind(message_type: str, author: User) -> Kind:
     if _is_notice(message_type):
         return "system"
-    # The export marks webhooks as bots and does not tell the two apart for certain.
+    if _is_webhook(author):
+        return "webhook"
     return "bot" if author.get("isBot") else "person"
 
 

@@ -234,6 +234,7 @@ def _record(
         attachments=attachments,
         # Discord has no own words in a message that passes another on.
         forwarded=forwarded is not None and not text,
+        day_order_guessed=True,
     )
 
 

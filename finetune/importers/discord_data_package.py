@@ -91,7 +91,7 @@ def _is_csv(source: Source) -> bool:
 
 def _is_json(source: Source) -> bool:
     start = re.match(r"[ \t\r\n]*\[[ \t\r\n]*(?=\{)", source.head_text)
-    if start is None or source.encoding == "utf-16":
+    if start is None:
         return False
     try:
         first, _ = json.JSONDecoder().raw_decode(source.head_text, start.end())

@@ -193,11 +193,12 @@ def _message(parts: list[Element], chat: Chat, dates: Dates) -> ChatMessage:
     has_sender = len(parts) > 2 or _is_sender(parts[0])
     sender = " ".join(text_of(parts[0]).split()) if has_sender else ""
     content = parts[1:-1] if has_sender else parts[:-1]
-    text = tidy("\n".join(filter(None, (_text(part) for part in content))))
-    attachments = sum(_attachments(part) for part in content)
+    said = [_said(part) for part in content]
+    text = tidy("\n".join(filter(None, map(_text, said))))
+    attachments = sum(map(_attachments, content, said))
     kind: Kind = "person" if has_sender else "system"
     if kind == "person" and is_notice(text):
-        # "Ada sent an attachment." beside a photo: she did, but did not say so.
+        # "Ada sent an attachment." beside a photo or link: she did, but did not say so.
         kind, text = ("person", "") if attachments else ("system", text)
     return ChatMessage(chat, account(sender, chat), kind, sent_at, text, attachments=attachments)
 
@@ -206,29 +207,37 @@ def _is_sender(element: Element) -> bool:
     return element.tag in HEADINGS or bool(classes(element) & SENDERS)
 
 
-def _text(content: Element) -> str:
-    """What was said: of the parts of a content the second, the others are shares, media,
-    reactions and the like. A content without parts is the text itself."""
+def _said(content: Element) -> Element | None:
+    """What holds what was said: of the parts of a content the second, the others are shares,
+    media, reactions and the like. A content without parts is the text itself."""
     inner = content
     while len(parts := _children(inner)) == 1 and not (inner.text or "").strip():
         if parts[0].tag in INLINE or parts[0].tag in NO_TEXT or (parts[0].tail or "").strip():
             break
         inner = parts[0]
     if len(parts) < 2 or any(part.tag in INLINE for part in parts) or (inner.text or "").strip():
-        return text_of(inner, _is_no_text)
-    texts = (text_of(p, _is_no_text) for p in (parts[1], parts[0]) if p.tag not in NO_TEXT)
-    return next((text for text in texts if text.strip()), "")
+        return inner
+    parts = [part for part in (parts[1], parts[0]) if part.tag not in NO_TEXT]
+    return next((part for part in parts if _text(part).strip()), None)
+
+
+def _text(element: Element | None) -> str:
+    return "" if element is None else text_of(element, _is_no_text)
 
 
 def _is_no_text(element: Element) -> bool:
     return element.tag in NO_TEXT
 
 
-def _attachments(content: Element) -> int:
-    """Files of the download that the content shows or links to; often it does both."""
+def _attachments(content: Element, said: Element | None) -> int:
+    """Files of the download that the content shows or links to, often it does both, and the page
+    that is shared beside what was said."""
     files = set()
+    shares = False
     for element in content.iter("img", "video", "audio", "source", "a"):
         file = element.get("src") or element.get("href") or ""
-        if file and not re.match(r"[a-z]+:|//|#", file, re.IGNORECASE):
+        if re.match(r"https?:", file, re.IGNORECASE):
+            shares |= element.tag == "a" and said not in (element, *element.iterancestors())
+        elif file and not re.match(r"[a-z]+:|//|#", file, re.IGNORECASE):
             files.add(file)
-    return len(files)
+    return len(files) + shares

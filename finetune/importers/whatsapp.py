@@ -230,7 +230,9 @@ def _message(
         author, text = f"{author}: {known.second}", text[len(known.second) + 2 :]
     if not author:
         text = "\n".join([header.rest, *more]).rstrip("\n")
-        return ChatMessage(file.chat, SYSTEM, "system", sent_at, _unmarked(text))
+        return ChatMessage(
+            file.chat, SYSTEM, "system", sent_at, _unmarked(text), day_order_guessed=True
+        )
     text = without_edit_mark("\n".join([text, *more]).rstrip("\n"))
     shown = PUSH_NAME.sub("", author) or author
     message = ChatMessage(
@@ -239,6 +241,7 @@ def _message(
         "person",
         sent_at,
         text.lstrip("\u200e\ufeff"),
+        day_order_guessed=True,
     )
     media = _media_text(text)
     if media is not None:

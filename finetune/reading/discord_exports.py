@@ -54,6 +54,7 @@ def _plain_stem(source: Source) -> str:
 
 DELETED = "Deleted User"
 DISCRIMINATOR = re.compile(r"#(\d{4})$")
+NO_NUMBER = "#0000"
 NEW_NAME = re.compile(r"[a-z0-9_.]{2,32}")
 """What an account without a number may be called. DiscordChatExporter before 2.40 did not know
 of such accounts and wrote them with `#0000`, just as it wrote webhooks."""
@@ -61,10 +62,20 @@ of such accounts and wrote them with `#0000`, just as it wrote webhooks."""
 
 @lru_cache(maxsize=1024)
 def account(full_name: str, user_id: str = "") -> Account:
-    """The account by its `name#1234` or `name`, and its id where the format has one."""
-    full_name = full_name.strip() or DELETED
+    """The account by its `name#1234` or `name`, and its id where the format has one.
+
+    Spreadsheets write ids as 1.01E+17, which many accounts then share.
+    """
+    full_name, user_id = full_name.strip() or DELETED, user_id.strip()
     name = DISCRIMINATOR.sub("", full_name) or full_name
-    return Account(PLATFORM, user_id.strip() or full_name, name, name)
+    has_id = user_id.isdigit() and not _is_of_webhook(full_name)
+    return Account(PLATFORM, user_id if has_id else full_name, name, name)
+
+
+def persona(name: str) -> Account:
+    """One of the names that a webhook writes under. Its id tells nothing: one webhook writes under
+    many names, and many under one."""
+    return Account(PLATFORM, f"{name}{NO_NUMBER}", name, name)
 
 
 NOTICES = re.compile(
@@ -82,10 +93,12 @@ def kind_of(full_name: str, text: str) -> Kind:
     """What can be known of a message in the formats that tell neither type nor bots."""
     if NOTICES.fullmatch(text):
         return "system"
-    name = full_name.strip().removesuffix("#0000")
-    if name != full_name.strip() and name != DELETED and not NEW_NAME.fullmatch(name):
-        return "webhook"
-    return "person"
+    return "webhook" if _is_of_webhook(full_name.strip()) else "person"
+
+
+def _is_of_webhook(full_name: str) -> bool:
+    name = full_name.removesuffix(NO_NUMBER)
+    return name not in (full_name, DELETED) and not NEW_NAME.fullmatch(name)
 
 
 # Dates. Up to 2.40 users chose the pattern (`dd-MMM-yy hh:mm tt` and `MM/dd/yyyy h:mm tt` were

@@ -15,7 +15,14 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from finetune.message import Account, ReadOptions
-from finetune.reading.discord_exports import DateSurvey, account, printed_time
+from finetune.reading.discord_exports import (
+    DISCRIMINATOR,
+    NO_NUMBER,
+    DateSurvey,
+    account,
+    persona,
+    printed_time,
+)
 from finetune.reading.html_blocks import Element, blocks, classes
 from finetune.reading.source import Source
 
@@ -123,6 +130,15 @@ def account_of(author: Element) -> Account:
     shown = one_line(author)
     known = account(author.get("title") or shown, author.get("data-user-id") or "")
     return replace(known, shown_name=shown or known.name)
+
+
+def persona_of(bot: Element) -> Account | None:
+    """The account of a webhook, which is marked as a bot; bots proper have a number."""
+    full_name = bot.get("title") or ""
+    number = DISCRIMINATOR.search(full_name)
+    if not full_name or (number and number[0] != NO_NUMBER):
+        return None
+    return persona(full_name.removesuffix(NO_NUMBER) or full_name)
 
 
 def id_of(message: Element) -> str | None:

@@ -19,6 +19,13 @@ SECTIONS = {
 }  # fmt: skip
 """Folders that hold a folder for each chat; a chat may move from one to another."""
 
+INSTAGRAM_FILES = tuple(
+    f"{folder}followers_and_following/{name}"
+    for folder in ("", "connections/")
+    for name in ("followers.json", "followers.html", "followers_1.json", "followers_1.html")
+)
+"""What lies in downloads from Instagram, from where their folder `messages` lies."""
+
 MILLISECOND = timedelta(milliseconds=1)
 SECOND = timedelta(seconds=1)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -84,13 +91,16 @@ def chat_key(thread: str) -> str:
 
 
 def platform_of(source: Source) -> str | None:
-    """What the nearest folder or zip is called after; a chat may be called anything."""
+    """What the nearest folder or zip is called after, a chat may be called anything; or what the
+    files beside its messages say."""
     *folders, _ = _whole_path(source)
     for name in reversed(folders[:-1] if thread_of(source) else folders):
         if "instagram" in name.casefold():
             return INSTAGRAM
         if "facebook" in name.casefold() or "messenger" in name.casefold():
             return MESSENGER
+    if thread_of(source) and any(source.beside(f"../../../{file}") for file in INSTAGRAM_FILES):
+        return INSTAGRAM
     return None
 
 

@@ -80,6 +80,15 @@ _ATTACHMENT = re.compile(
     ) {_ANY_MARKS}""",
     re.VERBOSE | re.IGNORECASE | re.MULTILINE,
 )
+_POLL = re.compile(
+    rf"""{_ANY_MARKS} [^\W\d_]+ \s? : {_ANY_MARKS} \s* \n [^\n]+
+    (?: \n \s* {_ANY_MARKS} [^\W\d_]+ \s? : [^\n]+ \( {_ANY_MARKS} \d+ \s [^\n()]+ \) )+ \s*""",
+    re.VERBOSE,
+)
+"""`POLL:`, the question, and `OPTION: Yes (2 votes)` line by line, in any language."""
+_PLACE = re.compile(
+    rf"{_ANY_MARKS}[^\n:]{{1,30}}: https://maps\.google\.com/\?q=-?[\d.]+,-?[\d.]+\s*"
+)
 _EDIT_MARK = re.compile(rf"{_ANY_MARKS}<{_ANY_MARKS}([^<>\n]{{3,60}})>{_ANY_MARKS}\s*\Z")
 
 
@@ -98,7 +107,9 @@ def is_system_notice(text: str) -> bool:
 
 
 def is_media_placeholder(text: str) -> bool:
-    """Whether the whole message stands for a picture, a sound or a file."""
+    """Whether the whole message stands for a picture, a sound, a file, a place or a poll."""
+    if _POLL.fullmatch(text) or _PLACE.fullmatch(text):
+        return True
     if len(text) > LONGEST:
         return False
     plain = _plain(text)
@@ -121,7 +132,8 @@ def without_edit_mark(text: str) -> str:
     mark = _EDIT_MARK.search(text)
     if mark is None or not _EDITED.match(_plain(mark[1])):
         return text
-    return text[: mark.start()].rstrip()
+    # Some phones write U+200E before the blank, others after it.
+    return text[: mark.start()].rstrip().rstrip("\u200e").rstrip()
 
 
 def without_attachment_names(text: str) -> str:

@@ -23,6 +23,9 @@ from finetune.errors import BadExport
 
 HEAD_BYTES = 65_536
 """So much of a file decides about its format."""
+ENCODING = "utf-8-sig"
+ASCII_AMONG = 1000
+"""So many ASCII characters say as much about an encoding as one good one beyond."""
 DAMAGED_AMONG = 20
 """One broken character among so many good ones that are no ASCII is damage, not an encoding."""
 BOMB_RATIO = 300
@@ -31,6 +34,10 @@ BOMB_BYTES = 100_000_000
 """Below this a member may compress as well as it likes."""
 NO_CHAT = ("image/", "video/", "audio/", "font/", "text/css", "text/javascript")
 """Kinds of file that lie in exports in thousands and are not worth a look."""
+
+
+ASSETS = "_Files"
+"""Folders in which DiscordChatExporter puts what people attached, other chats' exports among it."""
 
 
 class Tree(Protocol):
@@ -164,6 +171,32 @@ class _Member(io.RawIOBase):
         super().close()
 
 
+class _Recoded(io.RawIOBase):
+    """UTF-8 bytes of a file in UTF-16."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._decoder = codecs.getincrementaldecoder("utf-16")("replace")
+        self._ready = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]  # WriteableBuffer is private
+        while not self._ready:
+            data = self._file.read(HEAD_BYTES)
+            self._ready = self._decoder.decode(data, not data).encode("utf-8", "replace")
+            if not data:
+                break
+        part, self._ready = self._ready[: len(buffer)], self._ready[len(buffer) :]
+        buffer[: len(part)] = part
+        return len(part)
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
+
+
 @dataclass(frozen=True)
 class Source:
     """One file of an export."""
@@ -195,7 +228,14 @@ class Source:
         return self.place.parent
 
     def open(self) -> BinaryIO:
-        return self.tree.open(self.place)
+        """The file's bytes; those of UTF-16, with its mark, as UTF-8."""
+        file = self.tree.open(self.place)
+        start = file.read(2)
+        file.close()
+        file = self.tree.open(self.place)
+        if start in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+            return io.BufferedReader(_Recoded(file))
+        return file
 
     def beside(self, relative: str) -> Source | None:
         """Another file, by its path relative to this one's folder (`../index.json`)."""
@@ -210,28 +250,22 @@ class Source:
             return file.read(HEAD_BYTES)
 
     @cached_property
-    def encoding(self) -> str:
-        """UTF-16 if a byte-order mark says so, else UTF-8; either without its mark."""
-        if self.head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-            return "utf-16"
-        return "utf-8-sig"
-
-    @cached_property
     def head_text(self) -> str:
         """The first bytes as text, whatever they are; a character cut at the end is left out."""
-        decoder = codecs.getincrementaldecoder(self.encoding)("replace")
+        decoder = codecs.getincrementaldecoder(ENCODING)("replace")
         return decoder.decode(self.head).replace("\0", "\N{REPLACEMENT CHARACTER}")
 
     @cached_property
     def is_text(self) -> bool:
-        """Whether the first bytes are UTF-8, or UTF-16 with its mark; a few that are damaged do
-        not count, as long as it is clear that they are damage and not another encoding."""
+        """Whether the first bytes are UTF-8; a few that are damaged do not count, as long as it is
+        clear that they are damage and not another encoding."""
         text = self.head_text
         damaged = text.count("\N{REPLACEMENT CHARACTER}")
         whole = sum(not character.isascii() for character in text) - damaged
         # Every program writes JSON and pages as UTF-8.
         if text.lstrip()[:1] in ("{", "[", "<"):
             whole = len(text)
+        whole += len(text) // ASCII_AMONG
         return damaged * DAMAGED_AMONG <= whole
 
     @contextmanager
@@ -239,7 +273,7 @@ class Source:
         """The whole file as text, line ends as they are; broken bytes become U+FFFD."""
         with (
             self.open() as file,
-            io.TextIOWrapper(file, self.encoding, errors="replace", newline="") as text,
+            io.TextIOWrapper(file, ENCODING, errors="replace", newline="") as text,
         ):
             yield text
 
@@ -248,5 +282,6 @@ def sources_in(tree: Tree) -> Iterator[Source]:
     """The files that may hold chat: all but pictures, sound and the like."""
     for place in tree.places():
         kind, _ = mimetypes.guess_type(place.name)
-        if not (kind or "").startswith(NO_CHAT):
+        is_asset = any(part.endswith(ASSETS) for part in place.parts[:-1])
+        if not is_asset and not (kind or "").startswith(NO_CHAT):
             yield Source(tree, place)

@@ -39,6 +39,8 @@ NOON = "中午"
 """Runs from before twelve to after one."""
 AT = ("klo", "kl.", "kl", "um", "at", "à", "às", "alle", "o", "ob", "u", "ora", "a las", "pukul")
 """What may stand between date and time."""
+YEAR = r"г\."
+"""What Bulgarian phones write after the date."""
 
 _GAP = rf"[ \t\u00a0\u202f\u2009{MARKS}]"
 _DOTS = re.compile(rf"\.|{_GAP}")
@@ -50,7 +52,7 @@ _HEADER = re.compile(
     rf"""[{MARKS}]* (?P<open>\[)? [{MARKS}]*
     (?P<a>\d{{1,4}}) [{MARKS}]* (?P<mark>[/.\-]) {_GAP}*
     (?P<b>\d{{1,2}}) [{MARKS}]* (?P=mark) {_GAP}*
-    (?P<c>\d{{1,4}}) [{MARKS}]* \.? [{MARKS}]* [,،、]? {_GAP}+
+    (?P<c>\d{{1,4}}) [{MARKS}]* \.? [{MARKS}]* (?:{_GAP}?{YEAR})? [,،、]? {_GAP}+
     (?:(?:{"|".join(re.escape(word) for word in AT)}) {_GAP}+)?
     (?:(?P<before>{_PARTS}) {_GAP}*)?
     (?P<hour>\d{{1,2}}) [:.] (?P<minute>\d{{2}}) (?:[:.] (?P<second>\d{{2}}))?

@@ -107,7 +107,8 @@ def test_a_sample_is_imported_whole_and_a_second_time_not_at_all(
     found = collect([sample_of(expectation)], options).found
     with Corpus.open(tmp_path / "c.sqlite", create=True) as corpus:
         reports = [corpus.add(f.importer, f.source, options) for f in found]
-        corpus.forget_files()
+        with corpus.database:
+            corpus.forget_files()
         again = [corpus.add(f.importer, f.source, options) for f in found]
         stored = list(corpus.messages())
     assert sum(r.kept for r in reports) == len(stored) == len(expected["messages"])
@@ -229,6 +230,21 @@ def test_text_that_is_not_utf_8_is_refused_with_what_to_do(tmp_path: Path) -> No
     path = tmp_path / "WhatsApp Chat with Bo.txt"
     path.write_bytes("17.03.24, 10:30 - Bo: größer\n".encode("latin-1") * 9)
     assert "is not UTF-8 text; save it as UTF-8" in problem_with(path)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-8-sig"])
+def test_a_file_that_an_editor_saved_in_another_way_is_read(tmp_path: Path, encoding: str) -> None:
+    whole = json.loads(SAMPLE_CHAT.read_text(encoding="utf-8"))["messages"][:9]
+    path = tmp_path / "x.json"
+    path.write_text(export(whole), encoding=encoding)
+    assert [m.text for m in read(path)[0]] == [m["content"] for m in whole]
+
+
+def test_what_people_attached_is_no_chat_of_theirs(tmp_path: Path) -> None:
+    shutil.copy(SAMPLE_CHAT, tmp_path / "chat.json")
+    (tmp_path / "chat.json_Files").mkdir()
+    shutil.copy(SAMPLE_CHAT, tmp_path / "chat.json_Files" / "attached-0A1B2.json")
+    assert [f.source.name for f in collect([tmp_path], OPTIONS).found] == ["chat.json"]
 
 
 def test_the_better_of_two_formats_of_one_chat_is_read(tmp_path: Path) -> None:

@@ -124,6 +124,20 @@ def test_an_author_is_known_by_id_or_else_by_the_whole_name(tmp_path: Path) -> N
     assert (old.author.key, old.author.name, old.author.shown_name) == ("Ada#1234", "Ada", "Ada")
 
 
+def test_an_id_that_a_spreadsheet_rounded_makes_no_two_people_one(tmp_path: Path) -> None:
+    rounded = [
+        row("2024-01-01 10:00", name).replace('"1"', '"1.01E+17"', 1) for name in ("ada", "bo")
+    ]
+    found = messages(tmp_path / "x.csv", HEADER + "".join(rounded))
+    assert [message.author.key for message in found] == ["ada", "bo"]
+
+
+def test_a_webhooks_name_is_its_account(tmp_path: Path) -> None:
+    names = [row("2024-01-01 10:00", name) for name in ("Captain Hook#0000", "Smee!#0000")]
+    found = messages(tmp_path / "x.csv", HEADER + "".join(names))
+    assert [message.author.key for message in found] == ["Captain Hook#0000", "Smee!#0000"]
+
+
 @pytest.mark.parametrize(
     ("author", "kind", "shown"),
     [

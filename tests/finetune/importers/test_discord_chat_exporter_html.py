@@ -97,6 +97,22 @@ def test_an_author_does_not_reach_into_the_next_group(tmp_path: Path) -> None:
     assert second == type(second)("message 2", "no author")
 
 
+@pytest.mark.parametrize(
+    ("name", "kind", "key"),
+    [
+        ("MEE6#4876", "bot", "11"),
+        ("Captain Hook", "webhook", "Captain Hook#0000"),
+        ("Captain Hook#0000", "webhook", "Captain Hook#0000"),
+    ],
+)
+def test_a_bot_without_a_number_is_a_webhook(
+    tmp_path: Path, name: str, kind: str, key: str
+) -> None:
+    tagged = header(name).replace("</div>", "<span class=chatlog__author-tag>BOT</span></div>")
+    [found] = messages(tmp_path / "x.html", group(message(text("ahoy"), header=tagged)))
+    assert (found.kind, found.author.key) == (kind, key)
+
+
 def test_an_edit_is_in_the_zone_that_the_id_tells(tmp_path: Path) -> None:
     # The page was made two hours east of Greenwich, wherever it is read.
     edited = '<span class=chatlog__edited-timestamp title="7/15/2024 10:41 AM">(edited)</span>'

@@ -91,6 +91,28 @@ def test_a_box_without_a_sender_is_the_platforms(tmp_path: Path) -> None:
     assert (message.kind, message.text) == ("system", "x")
 
 
+def test_a_shared_page_counts_as_an_attachment_and_a_link_in_the_text_does_not(
+    tmp_path: Path,
+) -> None:
+    link = '<a href="https://example.org/reel">https://example.org/reel</a>'
+    [said] = messages(write(tmp_path / "said", page(box("Ana", f"see {link}", WHEN))))
+    assert (said.text, said.attachments) == ("see https://example.org/reel", 0)
+    rows = box("Ana", "Ana sent an attachment.", WHEN).replace(
+        "<div></div></div></div>", f"<div>{link}</div></div></div>"
+    )
+    [shared] = messages(write(tmp_path / "shared", page(rows)))
+    assert (shared.kind, shared.text, shared.attachments) == ("person", "", 1)
+
+
+def test_followers_beside_the_messages_tell_instagram(tmp_path: Path) -> None:
+    source = write(tmp_path, page(box("Ana", "hi", WHEN)))
+    followers = tmp_path / "connections" / "followers_and_following" / "followers_1.html"
+    followers.parent.mkdir(parents=True)
+    followers.write_text("<html></html>")
+    [message] = messages(source)
+    assert message.chat.platform == "instagram"
+
+
 def test_an_empty_chat_is_no_mistake(tmp_path: Path) -> None:
     source = write(tmp_path, page('<div class="uiBoxWhite noborder">Participants: A and B</div>'))
     assert MetaHtml().recognises(source)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from finetune.reading.meta_notices import is_notice
+from finetune.reading.meta_notice_words import LANGUAGES
+from finetune.reading.meta_notices import LONGEST_NOTICE, is_notice
 
 NOTICES = """\
 Anna left the group.
@@ -37,6 +40,7 @@ Anna a quitté le groupe.
 Anna a ajouté Ben au groupe.
 Anna a manqué votre appel.
 Vous avez manqué un appel de Anna.
+Anna vous a appelé.
 Anna a envoyé une pièce jointe.
 A réagi ❤ à votre message
 A aimé un message
@@ -54,6 +58,7 @@ Anna ha aggiunto Ben al gruppo.
 Anna ha inviato un allegato.
 Ha messo "Mi piace" a un messaggio
 Hai perso una chiamata da Anna.
+Anna ti ha salutato.
 Anna heeft de groep verlaten.
 Anna heeft Ben toegevoegd aan de groep.
 Je hebt een oproep van Anna gemist.
@@ -96,3 +101,13 @@ def test_what_a_person_says_of_a_group_is_no_notice(text: str) -> None:
 def test_a_notice_within_a_longer_text_is_no_notice() -> None:
     assert not is_notice("Anna left the group. " + "Why? " * 100)
     assert not is_notice("")
+
+
+@given(
+    st.sampled_from([wording for language in LANGUAGES for wording in language])
+    .map(lambda wording: wording.replace(".", r"\.").replace("…", "Anna"))
+    .flatmap(lambda wording: st.from_regex(wording, fullmatch=True))
+)
+@settings(max_examples=500, deadline=None)
+def test_every_wording_is_found_by_its_words(text: str) -> None:
+    assert is_notice(text) or len(text) > LONGEST_NOTICE

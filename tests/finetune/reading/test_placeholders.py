@@ -80,3 +80,30 @@ def test_a_caption_is_what_stands_beside_the_name_of_a_file(text: str, caption: 
 
 def test_telegrams_missing_files_are_placeholders() -> None:
     assert is_media_placeholder("(File not included. Change data exporting settings to download.)")
+
+
+def test_an_edit_mark_takes_the_mark_before_its_blank_along() -> None:
+    assert without_edit_mark("hi\u200e <This message was edited>") == "hi"
+
+
+POLLS = [
+    "\u200ePOLL:\nWhat: now?\n\u200eOPTION: Yes (2 votes)\n\u200eOPTION: No (0 votes)\n",
+    "ENCUESTA:\n¿Cuándo?\nOPCIÓN: Hoy (mañana no) (1 voto)",
+]
+PLACES = [
+    "location: https://maps.google.com/?q=1.5,-2.0",
+    "\u200eStandort: https://maps.google.com/?q=1,2",
+]
+
+
+@pytest.mark.parametrize("text", POLLS + PLACES)
+def test_polls_and_places_stand_for_something_else(text: str) -> None:
+    assert is_media_placeholder(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["POLL:\nwho is in?", "Ann:\nwhat?\nBob: me (2)", "look: https://maps.google.com/?q=1,2 nice"],
+)
+def test_words_like_those_of_polls_and_places_are_a_persons(text: str) -> None:
+    assert not is_media_placeholder(text)
