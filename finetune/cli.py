@@ -5,30 +5,52 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 
 from finetune.commands import corpus, datasets, inspection, training
-from finetune.commands.console import DONE, INTERRUPTED, MISTAKE, Command, worded
+from finetune.commands.console import (
+    DONE,
+    INTERRUPTED,
+    MISTAKE,
+    Command,
+    named_in_errors,
+    sentence_on,
+    worded,
+)
 from finetune.errors import FinetuneError
 
 
 def main(arguments: Sequence[str]) -> int:
     """Runs one command; returns its exit code."""
-    parser = build_parser()
-    options = parser.parse_args(arguments)
-    from model_server.checkpoint_format import CheckpointError
-
     try:
-        command: Command = options.command
-        return command(options)
-    except (FinetuneError, CheckpointError) as error:
-        print(f"botconvo: {worded(str(error))}", file=sys.stderr)
-        return MISTAKE
+        return _run(build_parser().parse_args(arguments))
     except BrokenPipeError:
         # Whoever read along has left, as in `botconvo export | head`.
         sys.stdout = None
         return DONE
+    except OSError as error:
+        print(f"botconvo: {sentence_on(error)}", file=sys.stderr)
+        # What cannot be written now cannot at the end either, and would be a traceback there.
+        with suppress(OSError):
+            print(end="", flush=True)
+        sys.stdout = None
+        return MISTAKE
     except KeyboardInterrupt:
         return INTERRUPTED
+
+
+def _run(options: argparse.Namespace) -> int:
+    from model_server.checkpoint_format import CheckpointError
+
+    try:
+        command: Command = options.command
+        code = command(options)
+    except (FinetuneError, CheckpointError) as error:
+        print(f"botconvo: {worded(str(error))}", file=sys.stderr)
+        return MISTAKE
+    with named_in_errors("standard output"):
+        print(end="", flush=True)
+    return code
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from finetune.errors import BadExport, NotAnExport
 from finetune.importers import Importer, importer_for
@@ -39,8 +40,39 @@ class Collection:
     other_files: int = 0
     """Files in folders and zips that are no chat export."""
     problems: list[Problem] = field(default_factory=list)
-    fruitless: list[str] = field(default_factory=list)
-    """Paths, as named, that led to no export at all."""
+
+    def note(self, path: Path | str, error: OSError | BadExport) -> None:
+        """Remembers what is wrong with the path."""
+        reason = str(error)
+        if isinstance(error, OSError):
+            reason = f"{path} cannot be read: {error.strerror or error}."
+        self.problems.append(Problem(str(path), reason))
+
+
+class ListedFolder(FolderTree):
+    """A folder whose files are listed once; what cannot be listed is told, not passed over."""
+
+    def __init__(self, path: Path, into: Collection) -> None:
+        super().__init__(path)
+        self._into = into
+        self._places = sorted(self._listed())
+
+    def places(self) -> Iterator[PurePosixPath]:
+        return iter(self._places)
+
+    def _listed(self) -> Iterator[PurePosixPath]:
+        for folder, folders, names in os.walk(self.path, onerror=self._note):
+            folders[:] = [name for name in folders if not name.startswith(".")]
+            try:
+                for path in (Path(folder, name) for name in names if not name.startswith(".")):
+                    if path.is_file():
+                        yield PurePosixPath(path.relative_to(self.path).as_posix())
+            except OSError as error:
+                # One sentence for the folder: none of its files can be looked at.
+                self._into.note(folder, error)
+
+    def _note(self, error: OSError) -> None:
+        self._into.note(error.filename, error)
 
 
 def collect(paths: Sequence[Path], options: ReadOptions) -> Collection:
@@ -49,11 +81,9 @@ def collect(paths: Sequence[Path], options: ReadOptions) -> Collection:
     seen: dict[str, bool] = {}
     for path in paths:
         others, problems = collection.other_files, len(collection.problems)
-        if not _look(path, options, collection, seen):
-            collection.fruitless.append(str(path))
-            if len(collection.problems) == problems:
-                looked = collection.other_files - others
-                collection.problems.append(Problem(str(path), _nothing(path, looked)))
+        if not _look(path, options, collection, seen) and len(collection.problems) == problems:
+            looked = collection.other_files - others
+            collection.problems.append(Problem(str(path), _nothing(path, looked)))
     _set_aside(collection)
     return collection
 
@@ -73,22 +103,25 @@ def _look(path: Path, options: ReadOptions, into: Collection, seen: dict[str, bo
         if path.is_dir():
             return any([
                 _look(path / source.place, options, into, seen)
-                if zipfile.is_zipfile(path / source.place)
+                if _is_zip(path / source.place)
                 else _take(source, options, into, seen)
-                for source in sources_in(FolderTree(path))
+                for source in sources_in(ListedFolder(path, into))
             ])  # fmt: skip
         if not path.exists():
             into.problems.append(Problem(str(path), f"{path}: no such file."))
-        elif zipfile.is_zipfile(path):
+        elif _is_zip(path):
             tree = ZipTree(path)
             return any([_take(source, options, into, seen) for source in sources_in(tree)])
         else:
             return _take(Source.of(path), options, into, seen)
-    except OSError as error:
-        into.problems.append(Problem(str(path), f"{path} cannot be read: {error.strerror}."))
-    except BadExport as error:
-        into.problems.append(Problem(str(path), str(error)))
+    except (OSError, BadExport) as error:
+        into.note(path, error)
     return False
+
+
+def _is_zip(path: Path) -> bool:
+    """By its content, or else by its name: a zip that was cut off is one, too."""
+    return zipfile.is_zipfile(path) or path.suffix.casefold() == ".zip"
 
 
 def _take(source: Source, options: ReadOptions, into: Collection, seen: dict[str, bool]) -> bool:
@@ -108,8 +141,8 @@ def _recognised(source: Source, options: ReadOptions, into: Collection) -> bool:
         else:
             into.other_files += 1
         return False
-    except BadExport as error:
-        into.problems.append(Problem(str(source), str(error)))
+    except (OSError, BadExport) as error:
+        into.note(str(source), error)
         return False
     return True
 

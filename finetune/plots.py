@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import html
 import io
+import unicodedata
+import warnings
 from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
@@ -17,6 +19,7 @@ from matplotlib.figure import Figure
 
 from finetune.dataset import CleanCorpus
 from finetune.inspection import Inspection
+from finetune.markup import one_line
 
 matplotlib.use("Agg")
 matplotlib.rcParams["svg.fonttype"] = "none"
@@ -33,6 +36,13 @@ Draw = Callable[[Axes, CleanCorpus, list[str], Inspection], None]
 def plot(corpus: CleanCorpus, found: Inspection, path: Path) -> None:
     """Draws activity over time, the week, who answers whom, and lengths. The ending of `path`
     (.png, .svg, .html) says as what. Raises OSError."""
+    with warnings.catch_warnings():
+        # Emoji in names: no font that comes with matplotlib has them.
+        warnings.filterwarnings("ignore", r"Glyph \d+ .* missing from", UserWarning)
+        _draw(corpus, found, path)
+
+
+def _draw(corpus: CleanCorpus, found: Inspection, path: Path) -> None:
     friends = [friend.name for friend in found.friends[:SHOWN_FRIENDS]]
     if path.suffix == ".html":
         path.write_text(_page(corpus, friends, found), encoding="utf-8")
@@ -133,6 +143,7 @@ def _figure_of(axes: Axes) -> Any:
 
 def _shown(name: str) -> str:
     """A name that does not burst the picture; `$` and `_` mean themselves."""
+    name = one_line("".join(" " if unicodedata.category(c) == "Cc" else c for c in name))
     short = name if len(name) <= 18 else name[:17] + "…"
     return short.replace("$", r"\$").lstrip("_") or "_"
 

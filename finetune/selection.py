@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
 from difflib import get_close_matches
@@ -28,9 +28,9 @@ class Selection:
         for pattern in (*self.chats, *self.not_chats):
             if not any(_fits(pattern, name) for name in known):
                 near = get_close_matches(pattern, known, 3, 0.3) or known[:3]
+                meant = f"perhaps you mean {' or '.join(map(repr, near))}; " if near else ""
                 raise FinetuneError(
-                    f"No chat of the corpus is called {pattern!r}; perhaps you mean "
-                    f"{' or '.join(map(repr, near))}; see: botconvo stats"
+                    f"No chat of the corpus is called {pattern!r}; {meant}see: botconvo stats"
                 )
         return {
             name
@@ -45,6 +45,26 @@ class Selection:
         return (self.since is None or day >= self.since) and (
             self.until is None or day <= self.until
         )
+
+    def why_nothing(self, days: Collection[date]) -> str:
+        """One sentence on why no message is wanted; `days` are those on which there are some in
+        the chosen chats."""
+        narrowed = self.chats or self.not_chats
+        if not days and not narrowed:
+            return "The corpus holds no messages; import a chat first: botconvo import EXPORT"
+        if not days:
+            return "--chat and --not-chat leave no chat with messages; see: botconvo stats"
+        runs = "the chosen chats run" if narrowed else "the corpus runs"
+        return f"No message lies {self._span()}; {runs} from {min(days)} to {max(days)}."
+
+    def _span(self) -> str:
+        if self.since is None:
+            return f"before or on {self.until}"
+        if self.until is None:
+            return f"on or after {self.since}"
+        if self.since == self.until:
+            return f"on {self.since}"
+        return f"between {self.since} and {self.until}"
 
     def as_json(self) -> dict[str, Any]:
         """What was chosen, without what was not."""

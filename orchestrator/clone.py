@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -21,6 +22,7 @@ DONE, MISTAKE = 0, 2
 
 LARGE, SMALL = "124M", "demo"
 PROPOSED_FRIENDS = 4
+SHOWN_FILES = 12
 ENOUGH_MESSAGES = 100
 BEARABLE_SECONDS = 12 * 3600
 """A night. A machine that takes longer for all friends gets the small model."""
@@ -31,12 +33,15 @@ def clone(
 ) -> int:
     """Import, choice, estimate, training. Returns an exit code; 0 means: on to the show."""
     imported = _finetune("import", *map(str, exports), check=False)
-    for problem in imported["problems"]:
-        _say(problem["reason"])
+    for problem in imported["problems"][:SHOWN_FILES]:
+        where = f"{problem['path']}, {problem['where']}: " if problem["where"] else ""
+        _say(where + problem["reason"])
     if not imported["files"]:
         return MISTAKE
-    for file in imported["files"]:
+    for file in imported["files"][:SHOWN_FILES]:
         _say(f"{file['path']}: {file['read']} messages of {file['chat']}, {file['kept']} new")
+    if len(imported["files"]) > SHOWN_FILES:
+        _say(f"... and {len(imported['files']) - SHOWN_FILES} more files")
     friends = _choose(_finetune("friends"), assume_yes)
     base, costs = (base, _costs(friends, base)) if base else _best_base(friends)
     seconds = sum(cost["seconds"] for cost in costs)
@@ -48,7 +53,7 @@ def clone(
         "same command."
     )
     if not assume_yes and not _agreed("Begin"):
-        _say(f"Next, when you like: botconvo train {' '.join(map(_quoted, friends))}")
+        _say(f"Next, when you like: botconvo train {shlex.join(friends)}")
         return 130
     arguments = ["train", *friends, "--base", base]
     arguments += ["--pool"] if base == SMALL else []
@@ -158,10 +163,6 @@ def _memory_bytes() -> int | None:
 def _duration(seconds: float) -> str:
     minutes = max(1, round(seconds / 60))
     return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min"
-
-
-def _quoted(name: str) -> str:
-    return f'"{name}"' if " " in name else name
 
 
 def _say(text: str) -> None:

@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import importlib.util
 import json
 import os
 import re
-from collections.abc import Callable
+import shlex
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from finetune.errors import FinetuneError
+
 if TYPE_CHECKING:
+    from finetune.corpus import Corpus
+    from finetune.dataset import CleanCorpus
     from finetune.selection import Selection
 
 DONE, FAILED, MISTAKE, INTERRUPTED = 0, 1, 2, 130
@@ -21,6 +30,24 @@ CORPUS = Path("data/corpus.sqlite")
 CHECKPOINTS = Path("checkpoints")
 MODELS = Path("models")
 DATASETS = Path("data/datasets")
+
+CONTROL = re.compile("[\0-\x1f\x7f-\x9f\u2028\u2029]")
+REMEDIES = {
+    errno.ENOENT: "there is no such file or folder; make the folder first, or name another place.",
+    errno.ENOTDIR: "a part of this path is a file and no folder; name another place.",
+    errno.EISDIR: "that is a folder; name a file.",
+    errno.EEXIST: "there is a file of this name; name another place.",
+    errno.EACCES: "you have no right to that; name a place of your own.",
+    errno.EROFS: "nothing can be written there; name a place of your own.",
+    errno.ENOSPC: "the disk is full; make room, or name a place on another one.",
+}
+
+LONGEST_FOLDER_NAME = 60
+"""Letters, of up to four bytes each; most systems allow 255 bytes."""
+NO_FOLDER_NAMES = frozenset(
+    ["", "con", "prn", "aux", "nul", *(f"{name}{n}" for name in ("com", "lpt") for n in range(10))]
+)
+"""Windows keeps these for itself."""
 
 Command = Callable[[argparse.Namespace], int]
 Commands = Any  # argparse keeps the type of `add_subparsers` private
@@ -51,18 +78,50 @@ def selection_options(parser: argparse.ArgumentParser) -> None:
         help="only chats with this in their name; * stands for anything",
     )  # fmt: skip
     parser.add_argument("--not-chat", action="append", default=[], metavar="NAME")
-    parser.add_argument("--since", type=date.fromisoformat, metavar="YYYY-MM-DD")
-    parser.add_argument("--until", type=date.fromisoformat, metavar="YYYY-MM-DD")
+    parser.add_argument("--since", type=_date, metavar="YYYY-MM-DD")
+    parser.add_argument("--until", type=_date, metavar="YYYY-MM-DD")
     parser.add_argument(
         "--keep-rule", action="append", default=[], metavar="RULE", dest="keep_rules",
         help="switch a cleaning rule off; stats --dropped lists them",
     )  # fmt: skip
 
 
+def _date(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is no date; write it as 2024-03-31") from error
+
+
 def selection_of(options: argparse.Namespace) -> Selection:
+    """Raises FinetuneError if no day can be in it."""
     from finetune.selection import Selection
 
+    if options.since and options.until and options.since > options.until:
+        raise FinetuneError(
+            f"--since {options.since} is later than --until {options.until}; exchange them."
+        )
     return Selection(tuple(options.chat), tuple(options.not_chat), options.since, options.until)
+
+
+def read_clean(options: argparse.Namespace) -> CleanCorpus:
+    """The selected messages, cleaned. Raises FinetuneError if none is selected."""
+    from finetune.corpus import Corpus
+    from finetune.dataset import CleanCorpus
+
+    selection = selection_of(options)
+    with Corpus.open(options.corpus) as corpus:
+        cleaned = CleanCorpus.read(corpus, selection, options.keep_rules)
+        if not cleaned.report.read:
+            raise nothing_selected(corpus, selection)
+    return cleaned
+
+
+def nothing_selected(corpus: Corpus, selection: Selection) -> FinetuneError:
+    """The error that says what there would be to select."""
+    undated = replace(selection, since=None, until=None)
+    days = {message.sent_at.date() for message in corpus.messages(undated)}
+    return FinetuneError(selection.why_nothing(days))
 
 
 def worded(text: str) -> str:
@@ -71,12 +130,77 @@ def worded(text: str) -> str:
 
 
 def folder_name(friend: str) -> str:
-    """A friend's name as the name of a folder on any system."""
-    return re.sub(r"[^\w-]+", "_", friend.casefold()).strip("_") or "friend"
+    """A friend's name as the name of a folder on any system, another one for every friend.
+
+    Letters, digits and single spaces can be told from it; a name with anything else gets a digest,
+    or `Ana!` and `Ana?` would share a folder.
+    """
+    folded = friend.casefold()
+    plain = re.sub(r"[^\w-]+", "_", folded).strip("_-")[:LONGEST_FOLDER_NAME]
+    if plain.replace("_", " ") == folded and plain not in NO_FOLDER_NAMES:
+        return plain
+    digest = hashlib.blake2b(folded.encode(errors="surrogatepass"), digest_size=4).hexdigest()
+    return f"{plain or 'friend'}__{digest}"
 
 
 def quoted(name: str) -> str:
-    return f'"{name}"' if " " in name else name
+    """The name as a word of a command line that can be pasted into a shell."""
+    return shlex.quote(name)
+
+
+def as_arguments(*names: str) -> str:
+    """Names as the last words of a command line; none of them is taken for an option."""
+    words = " ".join(map(quoted, names))
+    return f"-- {words}" if any(name.startswith("-") for name in names) else words
+
+
+def on_one_line(name: str) -> str:
+    """A name without line ends and other signs that would break a table."""
+    return " ".join(CONTROL.sub(" ", name).split())
+
+
+def sentence_on(error: OSError) -> str:
+    """One sentence on a file that cannot be used, with what to do."""
+    said = REMEDIES.get(error.errno or 0, f"{error.strerror or error}; name another place.")
+    return said[:1].upper() + said[1:] if error.filename is None else f"{error.filename}: {said}"
+
+
+@contextmanager
+def named_in_errors(path: Path | str) -> Iterator[None]:
+    """Has an OSError that does not say which file it is about name this one."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None:
+            error.filename = str(path)
+        raise
+
+
+@contextmanager
+def replaced(path: Path) -> Iterator[Path]:
+    """A name beside `path` to write to, which becomes `path` when all is written; until then
+    and after an error the old file stays. Raises OSError, which names `path`."""
+    target = Path(os.path.realpath(path))
+    if path.parent == Path("/dev") or (target.exists() and not target.is_file()):
+        # Pipes and devices cannot be replaced.
+        with named_in_errors(path):
+            yield path
+        return
+    new = target.with_name(f".botconvo-{os.getpid()}{path.suffix}")
+    try:
+        if target.exists():
+            if not os.access(target, os.W_OK):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+            new.touch()
+            shutil.copymode(target, new)
+        yield new
+        new.replace(target)
+    except OSError as error:
+        error.filename, error.filename2 = str(path), None
+        raise
+    finally:
+        with suppress(OSError):
+            new.unlink(missing_ok=True)
 
 
 def print_json(document: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Iterator
 from datetime import datetime, tzinfo
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,27 +14,32 @@ from finetune.commands.console import (
     DATASETS,
     DONE,
     FAILED,
+    INTERRUPTED,
     MISTAKE,
     MODELS,
     Commands,
     add_command,
+    as_arguments,
     corpus_option,
     folder_name,
     json_option,
+    on_one_line,
     print_json,
-    quoted,
     worded,
 )
 from finetune.errors import BadExport
 
 if TYPE_CHECKING:
     from finetune.collect import Collection
-    from finetune.corpus import ImportReport
+    from finetune.corpus import Corpus, ImportReport
     from finetune.message import ReadOptions
     from finetune.people import AccountRow
 
 SHOWN_FILES = 12
+SHOWN_REMARKS = 8
 SHOWN_PROBLEMS = 20
+SHOWN_ALIKE = 3
+"""Problems of one file and one reason."""
 PLATFORMS = ("discord", "telegram", "messenger", "instagram", "whatsapp", "lines")
 
 
@@ -79,13 +85,23 @@ def _import(options: argparse.Namespace) -> int:
         zone=options.time_zone, day_first=options.day_first, platform=options.platform,
         author=options.author,
     )  # fmt: skip
-    collection = collect(options.paths, reading)
     reports: list[ImportReport] = []
     failures: list[dict[str, str]] = []
-    if collection.found:
-        with Corpus.open(options.corpus, create=True) as corpus:
-            reports, failures = _add_all(corpus, collection, reading, options.prune)
-    problems = [_problem(p.path, "", p.reason) for p in collection.problems] + failures
+    try:
+        collection = collect(options.paths, reading)
+        if collection.found:
+            with Corpus.open(options.corpus, create=True) as corpus:
+                _add_all(corpus, collection, reading, options.prune, reports, failures)
+    except KeyboardInterrupt:
+        done = f"{len(reports)} files are imported, and " if reports else ""
+        print(
+            f"botconvo: stopped; {done}nothing of the file that was being read. The same command "
+            "goes on from there.",
+            file=sys.stderr,
+        )
+        return INTERRUPTED
+    failures = [_problem(p.path, "", p.reason) for p in collection.problems] + failures
+    problems = list(failures)
     for report in reports:
         problems += [_problem(report.path, s.where, s.reason) for s in report.problems]
         if report.broken_off:
@@ -94,27 +110,24 @@ def _import(options: argparse.Namespace) -> int:
         print_json({"files": [_report_row(r) for r in reports], "problems": problems})
     else:
         _print_import(reports, collection, problems)
-    if collection.fruitless or not reports:
+    if not reports:
         return MISTAKE
     return FAILED if failures or any(r.broken_off for r in reports) else DONE
 
 
 def _add_all(
-    corpus: Any, collection: Collection, reading: ReadOptions, prune: bool
-) -> tuple[list[ImportReport], list[dict[str, str]]]:
-    reports: list[ImportReport] = []
-    failures: list[dict[str, str]] = []
+    corpus: Corpus, collection: Collection, reading: ReadOptions, prune: bool,
+    reports: list[ImportReport], failures: list[dict[str, str]],
+) -> None:  # fmt: skip
+    """Adds to `reports` and `failures` file by file, so that they are right at any time."""
     for found in collection.found:
         try:
             reports.append(corpus.add(found.importer, found.source, reading, prune=prune))
         except (BadExport, OSError) as error:
             reason = str(error)
             if isinstance(error, OSError):
-                reason = f"{found.source} cannot be read: {error.strerror}."
+                reason = f"{found.source} cannot be read: {error.strerror or error}."
             failures.append(_problem(str(found.source), "", reason))
-            if found.source.is_named:
-                collection.fruitless.append(str(found.source))
-    return reports, failures
 
 
 def _problem(path: str, where: str, reason: str) -> dict[str, str]:
@@ -142,12 +155,15 @@ def _print_import(
     reports: list[ImportReport], collection: Collection, problems: list[dict[str, str]]
 ) -> None:
     for report in reports[:SHOWN_FILES]:
-        print(f"{report.path}: {report.format}, {report.chat or 'no messages'}")
+        print(f"{report.path}: {report.format}, {on_one_line(report.chat) or 'no messages'}")
         print(f"  {_sum(report)}")
     if len(reports) > SHOWN_FILES:
         print(f"... and {len(reports) - SHOWN_FILES} more files")
-    for remark in dict.fromkeys(remark for report in reports for remark in report.remarks):
+    remarks = list(dict.fromkeys(remark for report in reports for remark in report.remarks))
+    for remark in remarks[:SHOWN_REMARKS]:
         print(f"  Note: {remark}")
+    if len(remarks) > SHOWN_REMARKS:
+        print(f"  ... and {len(remarks) - SHOWN_REMARKS} more such notes")
     if len(reports) > 1:
         print(f"All together: {_sum(*reports)}")
     if collection.set_aside:
@@ -158,16 +174,26 @@ def _print_import(
         )
     if reports and collection.other_files:
         print(f"{collection.other_files} other files are no chat exports.")
-    for problem in problems[:SHOWN_PROBLEMS]:
-        where = f"{problem['path']}, {problem['where']}: " if problem["where"] else ""
-        print(f"botconvo: {where}{problem['reason']}", file=sys.stderr)
-    if len(problems) > SHOWN_PROBLEMS:
-        print(
-            f"botconvo: ... and {len(problems) - SHOWN_PROBLEMS} more; --json lists all.",
-            file=sys.stderr,
-        )
+    sentences = list(_summed_up(problems))
+    for sentence, _ in sentences[:SHOWN_PROBLEMS]:
+        print(f"botconvo: {sentence}", file=sys.stderr)
+    if rest := sum(count for _, count in sentences[SHOWN_PROBLEMS:]):
+        print(f"botconvo: ... and {rest} more; --json lists all.", file=sys.stderr)
     if reports:
         print(worded("Next: botconvo friends"))
+
+
+def _summed_up(problems: list[dict[str, str]]) -> Iterator[tuple[str, int]]:
+    """Sentences, and for how many problems each stands: a few of every file and reason."""
+    alike: dict[tuple[str, str], list[dict[str, str]]] = {}
+    for problem in problems:
+        alike.setdefault((problem["path"], problem["reason"]), []).append(problem)
+    for (path, reason), found in alike.items():
+        for problem in found[:SHOWN_ALIKE]:
+            where = f"{path}, {problem['where']}: " if problem["where"] else ""
+            yield where + worded(reason), 1
+        if (more := len(found) - SHOWN_ALIKE) > 0:
+            yield f"... and {more} more like this in {path}", more
 
 
 def _sum(*reports: ImportReport) -> str:
@@ -217,25 +243,24 @@ def _friends(options: argparse.Namespace) -> int:
 
     with Corpus.open(options.corpus) as corpus:
         everybody = accounts(corpus)
+        shown = [a for a in everybody if options.all or a.kind == "person"]
+        if options.json:
+            print_json([_account_row(a) for a in shown])
+            return DONE
+        if not shown:
+            print("Nobody wrote anything yet.")
+            return DONE
         cleaned = CleanCorpus.read(corpus)
-    shown = [a for a in everybody if options.all or a.kind == "person"]
-    usable = {friend.name: friend.lines for friend in cleaned.friends()}
-    if options.json:
-        print_json([_account_row(a) for a in shown])
-        return DONE
-    if not shown:
-        print("Nobody wrote anything yet.")
-        return DONE
-    _print_friends(shown, usable)
+    _print_friends(shown, {friend.name: friend.lines for friend in cleaned.friends()})
     for main, other in likely_same(everybody):
         print(worded(
-            f"{main.person} and {other.person} may be one person; if so: "
-            f"botconvo friends merge {quoted(main.person)} {quoted(other.person)}"
+            f"{on_one_line(main.person)} and {on_one_line(other.person)} may be one person; if "
+            f"so: botconvo friends merge {as_arguments(main.person, other.person)}"
         ))  # fmt: skip
     dropped = ", ".join(f"{n} {why}" for why, n in cleaned.report.dropped.most_common())
     print(f"Of {cleaned.report.read} messages {cleaned.report.kept} can be learnt from; "
           f"left out: {dropped or 'none'}")  # fmt: skip
-    print(worded("Next: botconvo stats, or: botconvo train " + quoted(shown[0].person)))
+    print(worded("Next: botconvo stats, or: botconvo train " + as_arguments(shown[0].person)))
     return DONE
 
 
@@ -248,16 +273,16 @@ def _account_row(a: AccountRow) -> dict[str, Any]:
 
 
 def _print_friends(rows: list[AccountRow], usable: dict[str, int]) -> None:
-    width = max(len(row.person) for row in rows)
+    width = max(len(on_one_line(row.person)) for row in rows)
     print(f"{'name':<{width}} {'messages':>9} {'usable':>7}  first       last        "
           "platform   kind")  # fmt: skip
     told: set[str] = set()
     for row in rows:
         count = "" if row.person in told else usable.get(row.person, 0)
         told.add(row.person)
-        alias = "" if row.name == row.person else f"  as {row.name}"
+        alias = "" if row.name == row.person else f"  as {on_one_line(row.name)}"
         print(
-            f"{row.person:<{width}} {row.messages:>9} {count:>7}  {_day(row.first)}  "
+            f"{on_one_line(row.person):<{width}} {row.messages:>9} {count:>7}  {_day(row.first)}  "
             f"{_day(row.last)}  {row.platform:<10} {row.kind}{alias}"
         )
 
@@ -272,8 +297,8 @@ def _merge(options: argparse.Namespace) -> int:
 
     with Corpus.open(options.corpus) as corpus:
         person = merge(corpus, options.name, options.other)
-    print(worded(f"{options.other} counts as {person} now. To take it back: botconvo friends "
-                 f"split {quoted(person)}"))  # fmt: skip
+    print(worded(f"{on_one_line(options.other)} counts as {on_one_line(person)} now. To take it "
+                 f"back: botconvo friends split {as_arguments(person)}"))  # fmt: skip
     return DONE
 
 
@@ -283,7 +308,7 @@ def _split(options: argparse.Namespace) -> int:
 
     with Corpus.open(options.corpus) as corpus:
         names = split(corpus, options.name)
-    print(f"These are {len(names)} persons again: {', '.join(names)}")
+    print(f"These are {len(names)} persons again: {', '.join(map(on_one_line, names))}")
     return DONE
 
 
@@ -293,7 +318,8 @@ def _rename(options: argparse.Namespace) -> int:
 
     with Corpus.open(options.corpus) as corpus:
         rename(corpus, options.name, options.new_name)
-    print(f"{options.name} is called {options.new_name} now, in later training too.")
+    name, new_name = map(on_one_line, (options.name, options.new_name))
+    print(f"{name} is called {new_name} now, in later training too.")
     return DONE
 
 
@@ -302,26 +328,34 @@ def _rename(options: argparse.Namespace) -> int:
 
 def add_forget(commands: Commands) -> None:
     parser = add_command(
-        commands, "forget", _forget, "Take a person out of corpus, datasets and checkpoints."
-    )
-    parser.add_argument("friend", metavar="FRIEND")
-    parser.add_argument("--checkpoints", type=Path, default=CHECKPOINTS, metavar="FOLDER")
-    parser.add_argument("--models", type=Path, default=MODELS, metavar="FOLDER")
-    parser.add_argument("--datasets", type=Path, default=DATASETS, metavar="FOLDER")
+        commands, "forget", _forget,
+        "Take a person out of corpus, datasets, checkpoints and pooled model.",
+    )  # fmt: skip
+    parser.add_argument("friend", metavar="FRIEND", help="put -- before a name that begins with -")
+    for option, default in (
+        ("--checkpoints", CHECKPOINTS), ("--models", MODELS), ("--datasets", DATASETS),
+    ):  # fmt: skip
+        parser.add_argument(option, type=Path, default=default, metavar="FOLDER",
+                            help="default: %(default)s")  # fmt: skip
+    parser.add_argument("--dry-run", action="store_true",
+                        help="remove nothing, only say what would be removed")  # fmt: skip
+    parser.add_argument("--missing-ok", action="store_true",
+                        help="a name that nobody has is no mistake")  # fmt: skip
     corpus_option(parser)
     json_option(parser)
 
 
 def _forget(options: argparse.Namespace) -> int:
-    from finetune.forgetting import forget_person
+    from finetune.forgetting import Places, forget_person
 
     receipt = forget_person(
-        options.corpus, options.friend, options.checkpoints, options.models, options.datasets,
-        folder_name,
+        Places(options.corpus, options.checkpoints, options.models, options.datasets),
+        options.friend, folder_name, dry_run=options.dry_run, missing_ok=options.missing_ok,
     )  # fmt: skip
     if options.json:
         print_json(receipt.as_json())
-        return DONE
-    for sentence in receipt.sentences():
-        print(worded(sentence))
+    else:
+        for sentence in receipt.sentences(dry_run=options.dry_run):
+            print(worded(sentence))
+    sys.stdout.flush()  # while a broken pipe is still expected
     return DONE

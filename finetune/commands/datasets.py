@@ -4,23 +4,35 @@ from __future__ import annotations
 
 import argparse
 import sys
-from contextlib import nullcontext
+from itertools import chain
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from finetune.commands.console import (
     DATASETS,
     DONE,
     Commands,
     add_command,
+    as_arguments,
     corpus_option,
     folder_name,
     json_option,
+    named_in_errors,
+    nothing_selected,
     print_json,
-    quoted,
+    read_clean,
+    replaced,
     selection_of,
     selection_options,
     worded,
 )
+from finetune.errors import FinetuneError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from finetune.corpus import Corpus
+    from finetune.neutral_form import Row
 
 KINDS = ("monologue", "dialogue", "pairs", "text", "text-authors")
 
@@ -39,20 +51,18 @@ def add_dataset(commands: Commands) -> None:
 
 
 def _dataset(options: argparse.Namespace) -> int:
-    from finetune.corpus import Corpus
-    from finetune.dataset import CleanCorpus
     from finetune.dataset_files import write_dataset
 
-    with Corpus.open(options.corpus) as corpus:
-        cleaned = CleanCorpus.read(corpus, selection_of(options), options.keep_rules)
+    cleaned = read_clean(options)
     friends = [cleaned.friend(name) for name in options.friends] or cleaned.friends()
-    rows = [
-        {"friend": friend.name, "kind": w.kind, "part": w.part, "path": str(w.path),
-         "examples": w.examples}
-        for friend in friends
-        for w in write_dataset(cleaned, friend.name, options.out / folder_name(friend.name),
-                               options.kind or KINDS)
-    ]  # fmt: skip
+    with named_in_errors(options.out):
+        rows = [
+            {"friend": friend.name, "kind": w.kind, "part": w.part, "path": str(w.path),
+             "examples": w.examples}
+            for friend in friends
+            for w in write_dataset(cleaned, friend.name, options.out / folder_name(friend.name),
+                                   options.kind or KINDS)
+        ]  # fmt: skip
     if options.json:
         print_json(rows)
         return DONE
@@ -63,7 +73,7 @@ def _dataset(options: argparse.Namespace) -> int:
         f"Held out, for everybody: from {parts.validation_from:%Y-%m-%d} to validate on, from "
         f"{parts.test_from:%Y-%m-%d} to test on."
     )
-    print(worded(f"Next: botconvo train {quoted(friends[0].name)}"))
+    print(worded(f"Next: botconvo train {as_arguments(friends[0].name)}"))
     return DONE
 
 
@@ -81,22 +91,38 @@ def add_export(commands: Commands) -> None:
 
 def _export(options: argparse.Namespace) -> int:
     from finetune.corpus import Corpus
-    from finetune.neutral_form import cleaned_rows, raw_rows, write_rows
+    from finetune.neutral_form import write_rows
+
+    with Corpus.open(options.corpus) as corpus:
+        rows = _rows(corpus, options)
+        if options.out is None:
+            with named_in_errors("standard output"):
+                write_rows(rows, sys.stdout, options.format, authors=options.authors)
+            return DONE
+        with (
+            replaced(options.out) as path,
+            path.open("w", encoding="utf-8", newline="") as file,
+        ):
+            count = write_rows(rows, file, options.format, authors=options.authors)
+    print(f"{options.out}: {count} messages")
+    return DONE
+
+
+def _rows(corpus: Corpus, options: argparse.Namespace) -> Iterator[Row]:
+    """What is to be written, of which there is something. Raises FinetuneError otherwise."""
+    from finetune.neutral_form import cleaned_rows, raw_rows
 
     selection = selection_of(options)
-    with Corpus.open(options.corpus) as corpus:
-        rows = (
-            cleaned_rows(corpus, selection, options.keep_rules)
-            if options.clean
-            else raw_rows(corpus, selection)
-        )
-        target = (
-            options.out.open("w", encoding="utf-8", newline="")
-            if options.out
-            else nullcontext(sys.stdout)
-        )
-        with target as file:
-            count = write_rows(rows, file, options.format, authors=options.authors)
-    if options.out:
-        print(f"{options.out}: {count} messages")
-    return DONE
+    rows = (
+        cleaned_rows(corpus, selection, options.keep_rules)
+        if options.clean
+        else raw_rows(corpus, selection)
+    )
+    first = next(rows, None)
+    if first is not None:
+        return chain([first], rows)
+    if next(corpus.messages(selection), None) is None:
+        raise nothing_selected(corpus, selection)
+    raise FinetuneError(
+        "None of the selected messages can be learnt from; see: botconvo stats --dropped"
+    )

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import importlib.util
 import math
+import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,12 +15,14 @@ from finetune.commands.console import (
     DONE,
     Commands,
     add_command,
+    as_arguments,
     corpus_option,
     json_option,
+    on_one_line,
     packaged_base,
     print_json,
-    quoted,
-    selection_of,
+    read_clean,
+    replaced,
     selection_options,
     worded,
 )
@@ -46,15 +50,12 @@ def add_stats(commands: Commands) -> None:
 
 
 def _stats(options: argparse.Namespace) -> int:
-    from finetune.corpus import Corpus
-    from finetune.dataset import CleanCorpus
     from finetune.inspection import inspect
     from model_server.checkpoint_format import Codec
 
     if options.plot:
         _check_plot(options.plot)
-    with Corpus.open(options.corpus) as corpus:
-        cleaned = CleanCorpus.read(corpus, selection_of(options), options.keep_rules)
+    cleaned = read_clean(options)
     if options.dropped:
         return _dropped(cleaned.report, as_json=options.json)
     if not cleaned.sessions:
@@ -66,7 +67,8 @@ def _stats(options: argparse.Namespace) -> int:
     if options.plot:
         from finetune.plots import plot
 
-        plot(cleaned, found, options.plot)
+        with replaced(options.plot) as path:
+            plot(cleaned, found, path)
     if options.json:
         print_json(_document(cleaned, found))
         return DONE
@@ -75,7 +77,7 @@ def _stats(options: argparse.Namespace) -> int:
         print(f"{options.plot} shows it.")
     best = next((e.friend for e in found.enough if e.way != "not enough"), None)
     if best:
-        print(worded(f"Next: botconvo train {quoted(best)}"))
+        print(worded(f"Next: botconvo train {as_arguments(best)}"))
     return DONE
 
 
@@ -87,6 +89,9 @@ def _check_plot(path: Path) -> None:
             "--plot needs matplotlib; `./scripts/run` installs it by itself, or: "
             "pip install 'botconvo[plots]'"
         )
+    if not path.parent.is_dir():
+        # Told before the work, not after it.
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
 
 
 def _dropped(report: CleaningReport, *, as_json: bool) -> int:
@@ -105,8 +110,9 @@ def _dropped(report: CleaningReport, *, as_json: bool) -> int:
         print(f"\n{rule.name}: {rule.says}")
         print(f"  dropped {dropped}, changed {changed}")
         for before, after in report.examples.get(rule.name, []):
-            shown = " ".join(before.split())[:70]
-            print(f"    {shown!r}" + (f" -> {after[:70]!r}" if after else ""))
+            shown = on_one_line(before)[:70]
+            if shown:
+                print(f"    {shown!r}" + (f" -> {after[:70]!r}" if after else ""))
     print(worded("\nTo leave a rule out: botconvo train FRIEND --keep-rule NAME"))
     return DONE
 
@@ -138,9 +144,9 @@ def _print(cleaned: CleanCorpus, found: Inspection) -> None:
     )
     print(f"The {min(LONGEST_THREADS, len(found.chats))} longest threads:\n")
     for number, chat in enumerate(found.chats[:LONGEST_THREADS], 1):
-        print(f"  [{number}] {chat.name} ({chat.messages})")
+        print(f"  [{number}] {on_one_line(chat.name)} ({chat.messages})")
         for person, count in list(chat.people.items())[:SHOWN_FRIENDS]:
-            print(f"      - {person} [{count}|{count / chat.messages:.2%}]")
+            print(f"      - {on_one_line(person)} [{count}|{count / chat.messages:.2%}]")
     print("\nFriends:\n")
     for friend in found.friends[:SHOWN_FRIENDS]:
         _print_friend(friend, found)
@@ -148,17 +154,17 @@ def _print(cleaned: CleanCorpus, found: Inspection) -> None:
         print(f"  ... and {len(found.friends) - SHOWN_FRIENDS} more; --json lists all.\n")
     print("Is this enough?\n")
     for enough in found.enough[:SHOWN_FRIENDS]:
-        print(f"  {enough.friend}: {enough.way}; {enough.messages} messages, {enough.tokens} "
-              f"tokens. {enough.advice}")  # fmt: skip
+        print(f"  {on_one_line(enough.friend)}: {enough.way}; {enough.messages} messages, "
+              f"{enough.tokens} tokens. {on_one_line(enough.advice)}")  # fmt: skip
     print()
 
 
 def _print_friend(friend: Overview, found: Inspection) -> None:
     answers = found.answers.get(friend.name, {})
-    answered = ", ".join(f"{name} {count}" for name, count in list(answers.items())[:4])
+    answered = ", ".join(f"{on_one_line(n)} {count}" for n, count in list(answers.items())[:4])
     print(
-        f"  {friend.name}: {friend.messages} messages, {friend.words} words, median length "
-        f"{friend.median_length:g} characters, {friend.first:%Y-%m-%d} to "
+        f"  {on_one_line(friend.name)}: {friend.messages} messages, {friend.words} words, median "
+        f"length {friend.median_length:g} characters, {friend.first:%Y-%m-%d} to "
         f"{friend.last:%Y-%m-%d}, in {friend.conversations} conversations"
     )
     print(f"      by hour, 0 to 23  {_bars(friend.hours)}")

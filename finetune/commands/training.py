@@ -17,13 +17,13 @@ from finetune.commands.console import (
     MODELS,
     Commands,
     add_command,
+    as_arguments,
     corpus_option,
     folder_name,
     json_option,
     packaged_base,
     print_json,
-    quoted,
-    selection_of,
+    read_clean,
     selection_options,
     worded,
 )
@@ -181,13 +181,11 @@ def add_train(commands: Commands) -> None:
 def _train(options: argparse.Namespace) -> int:
     if not options.estimate:
         _need_train_extra()
-    from finetune.corpus import Corpus
-    from finetune.dataset import MINIMUM_MESSAGES, CleanCorpus
+    from finetune.dataset import MINIMUM_MESSAGES
 
     if bool(options.friends) == options.all:
         raise FinetuneError("Name the friends to train, or give --all; see: botconvo friends")
-    with Corpus.open(options.corpus) as corpus:
-        cleaned = CleanCorpus.read(corpus, selection_of(options), options.keep_rules)
+    cleaned = read_clean(options)
     names = [cleaned.friend(name).name for name in options.friends] or [
         friend.name for friend in cleaned.friends() if friend.lines >= MINIMUM_MESSAGES
     ]
@@ -246,7 +244,7 @@ def _estimate(options: argparse.Namespace, cleaned: CleanCorpus, names: list[str
             f"{row['friend']}: up to {row['seconds'] / 60:.0f} min, "
             f"{memory:.1f} GB of memory, {disk:.1f} GB of disk"
         )
-    print(worded(f"Next: botconvo train {quoted(names[0])} --base {options.base}"))
+    print(worded(f"Next: botconvo train --base {options.base} {as_arguments(names[0])}"))
     return DONE
 
 

@@ -103,7 +103,8 @@ class TelegramJson:
     owner_only = False
 
     def group(self, source: Source) -> str:
-        return str(source.folder)
+        # Telegram calls the file so; one that was renamed may be of another chat than the pages.
+        return str(source.folder if source.stem.startswith("result") else source.place)
 
     def recognises(self, source: Source) -> bool:
         return is_chat(source.head) or is_account(source.head)
