@@ -45,15 +45,18 @@ def write_dataset(
     """Writes the chosen kinds of dataset of one friend. Raises TooLittleText, OSError."""
     folder.mkdir(parents=True, exist_ok=True)
     written = []
+    people = _people_of_other_files(folder, kinds)
     for part, found in corpus.parts.named().items():
         joined = [s for s in corpus.stitched(found) if any(_is_by(friend, li) for li in s)]
         for kind in kinds:
             name, write = KINDS[kind]
             path = folder / name.format(part=part)
             written.append(WrittenFile(path, kind, part, write(joined, friend, path)))
+        said_by = {line.person for session in joined for line in session}
+        people |= said_by & {friend} if set(kinds) == {"monologue"} else said_by
     index = {
         "friend": friend,
-        "people": sorted({line.person for line in corpus.lines}),
+        "people": sorted(people),
         "selection": corpus.chosen(),
         "validation_from": corpus.parts.validation_from.isoformat(),
         "test_from": corpus.parts.test_from.isoformat(),
@@ -63,15 +66,27 @@ def write_dataset(
     return written
 
 
-def datasets_with(folder: Path, person: str) -> Iterator[Path]:
-    """Folders of datasets in which the person's lines stand."""
-    for index in sorted(folder.glob(f"*/{INDEX_FILE}")):
-        try:
-            people = json.loads(index.read_text(encoding="utf-8"))["people"]
-        except (OSError, ValueError, KeyError, TypeError):
-            continue
-        if person in people:
-            yield index.parent
+def people_of_datasets(folder: Path) -> Iterator[tuple[Path, frozenset[str] | None]]:
+    """Folders of datasets with those whose lines stand in them; None where that cannot be read."""
+    for path in sorted(found for found in folder.glob("*") if found.is_dir()):
+        yield path, _people(path)
+
+
+def _people(folder: Path) -> frozenset[str] | None:
+    try:
+        index = json.loads((folder / INDEX_FILE).read_text(encoding="utf-8"))
+        people = [index["friend"], *index["people"]]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return frozenset(people) if all(isinstance(name, str) for name in people) else None
+
+
+def _people_of_other_files(folder: Path, kinds: Sequence[str]) -> set[str]:
+    """Those in files that an earlier call wrote and this one, which writes `kinds`, leaves."""
+    others = [name for kind, (name, _) in KINDS.items() if kind not in kinds]
+    if any(any(folder.glob(name.format(part="*"))) for name in others):
+        return set(_people(folder) or ())
+    return set()
 
 
 def write_csv(lines: Iterable[CleanLine], path: Path) -> int:

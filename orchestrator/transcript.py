@@ -28,6 +28,11 @@ CREATE TABLE posts (
 CREATE INDEX posts_of_line ON posts (line);
 """
 
+PATIENCE_SECONDS = 5.0
+"""How long to try again while a show is writing."""
+TOO_NEAR_TO = "too near to "
+"""How a verdict begins that goes on with the line that was said before."""
+
 LineKind = Literal["friend", "person", "silence"]
 
 
@@ -134,32 +139,58 @@ class Transcript:
 
 def forget_speakers(path: Path, names: Collection[str]) -> int:
     """Takes all lines of these speakers, friends or people, out of all conversations of a
-    transcript, for good. Returns how many; 0 if there is no transcript. Raises
-    OrchestratorError."""
+    transcript, for good, and what the reasons of other lines quote of them. A show may be running
+    meanwhile. Returns how many; 0 if there is no transcript. Raises OrchestratorError."""
     if not path.is_file():
         return 0
     wanted = {name.casefold() for name in names}
-    database = sqlite3.connect(path)
+    database = sqlite3.connect(path, timeout=PATIENCE_SECONDS)
     try:
         _prepare(database, path)
         database.execute("PRAGMA secure_delete = ON")
         with database:
-            ids = [
-                (id_,)
+            database.execute("BEGIN IMMEDIATE")  # a running show waits, and adds nothing meanwhile
+            ids = {
+                id_
                 for id_, speaker in database.execute("SELECT id, speaker FROM lines")
                 if speaker.casefold() in wanted
-            ]
-            database.executemany("DELETE FROM posts WHERE line = ?", ids)
-            database.executemany("UPDATE lines SET reply_to = NULL WHERE reply_to = ?", ids)
-            database.executemany("DELETE FROM lines WHERE id = ?", ids)
+            }
+            gone = [(id_,) for id_ in ids]
+            database.executemany("DELETE FROM posts WHERE line = ?", gone)
+            database.executemany("UPDATE lines SET reply_to = NULL WHERE reply_to = ?", gone)
+            database.executemany("DELETE FROM lines WHERE id = ?", gone)
+            rows = database.execute("SELECT id, why FROM lines WHERE kind != 'person'").fetchall()
+            unquoted = [(_unquoted(why, ids), id_) for id_, why in rows] if ids else []
+            database.executemany("UPDATE lines SET why = ? WHERE id = ?", unquoted)
         database.execute("VACUUM")
+        _empty_log(database)
     except sqlite3.OperationalError as error:
         raise OrchestratorError(
-            f"{path} cannot be changed ({error}); end the show first, then forget again."
+            f"{path} cannot be changed ({error}); end the show if one is running, or mend the "
+            "file's permissions, then forget again."
         ) from error
     finally:
         database.close()
     return len(ids)
+
+
+def _unquoted(why: str, gone: Collection[int]) -> str:
+    """The reason of a line without what it quotes of lines that are gone: phrases taken up, and
+    what was too near to a line that had been said."""
+    reason = json.loads(why)
+    turn = reason.get("turn", {})
+    if turn.get("answers") in gone:
+        turn["phrase"] = ""
+    for candidate in (c for attempt in reason.get("attempts", ()) for c in attempt):
+        if candidate["verdict"].startswith(TOO_NEAR_TO):
+            candidate["verdict"] = f"{TOO_NEAR_TO}a line"
+    return json.dumps(reason, ensure_ascii=False)
+
+
+def _empty_log(database: sqlite3.Connection) -> None:
+    """Moves everything into the main file: the write-ahead log keeps what was overwritten."""
+    if database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
+        raise sqlite3.OperationalError("somebody is reading it")
 
 
 def _prepare(database: sqlite3.Connection, path: Path) -> None:

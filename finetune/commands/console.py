@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import errno
+import hashlib
 import importlib.util
 import json
 import os
@@ -143,14 +144,9 @@ def folder_name(friend: str) -> str:
     return f"{plain or 'friend'}__{digest}"
 
 
-def quoted(name: str) -> str:
-    """The name as a word of a command line that can be pasted into a shell."""
-    return shlex.quote(name)
-
-
 def as_arguments(*names: str) -> str:
     """Names as the last words of a command line; none of them is taken for an option."""
-    words = " ".join(map(quoted, names))
+    words = shlex.join(names)
     return f"-- {words}" if any(name.startswith("-") for name in names) else words
 
 

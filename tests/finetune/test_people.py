@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,7 +13,6 @@ from finetune.errors import FinetuneError, NoSuchFriend
 from finetune.message import Account, Chat, ChatMessage, Kind, ReadOptions, Record
 from finetune.people import accounts, forget, likely_same, merge, rename, split
 from finetune.reading.source import Source
-from tests.conftest import SAMPLE_CHAT, run_botconvo
 
 
 class SpokenExport:
@@ -146,30 +143,3 @@ def test_who_is_forgotten_leaves_no_trace_and_does_not_come_back(corpus: Corpus)
     assert b"another ana" in data
     assert b"hi from the phone" not in data
     assert b"user7" not in data
-
-
-def test_forgetting_takes_datasets_checkpoints_and_transcript_along(
-    checkpoints: Path, tmp_path: Path
-) -> None:
-    run_botconvo("import", SAMPLE_CHAT)
-    run_botconvo("dataset", "Marlow", "Dex")
-    shutil.copytree(checkpoints, tmp_path / "checkpoints")
-    shown = run_botconvo(
-        "run", "--platform", "terminal", "--lines", 6, "--seed", 1, "--fast"
-    ).stdout
-    said = sum(line.startswith("Marlow: ") for line in shown.splitlines())
-    assert said
-    done = run_botconvo("forget", "marlow", "--json")
-    receipt = json.loads(done.stdout)
-    assert receipt["person"] == "Marlow"
-    assert receipt["messages"] == 922 + 3, "and three notices of the system"
-    assert receipt["transcript_lines"] >= said
-    assert receipt["removed"] == [
-        str(Path("checkpoints/marlow")), str(Path("data/datasets/dex")),
-        str(Path("data/datasets/marlow")),
-    ]  # fmt: skip
-    assert receipt["learnt_from"] == [str(Path("checkpoints/priya"))]
-    again = json.loads(run_botconvo("import", SAMPLE_CHAT, "--json").stdout)
-    assert again["files"][0]["skipped"] == {"written by somebody who was forgotten": 925}
-    people = json.loads(run_botconvo("friends", "--json").stdout)
-    assert [row["name"] for row in people] == ["Priya", "Dex", "Juno"]
