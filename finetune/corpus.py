@@ -56,6 +56,10 @@ WHERE excluded.edited_ms > COALESCE(messages.edited_ms, 0)
 """
 READING_VERSION = 1
 """Counts up when an importer learns to read more, so that files are read once more."""
+FIRST_MS, LAST_MS = (
+    round(datetime(year, 1, 1, tzinfo=UTC).timestamp() * 1000) for year in (2, 9998)
+)
+"""Between these the calendar has a time in every zone."""
 LONG_AGO_MS = -(2**53)
 PATIENCE_SECONDS = 120
 """How long to wait for another import into the same corpus."""
@@ -302,7 +306,7 @@ class _Batch:
         self._forgotten = {d for (d,) in database.execute("SELECT digest FROM forgotten")}
         self._rows: list[Row] = []
         self._prune = prune
-        self._span: tuple[int, int] | None = None
+        self._first_ms, self._last_ms = LAST_MS, FIRST_MS
         if prune:
             database.execute("CREATE TEMP TABLE IF NOT EXISTS held (chat, account, key)")
             database.execute("DELETE FROM held")
@@ -320,7 +324,7 @@ class _Batch:
         sent_ms = _milliseconds(record.sent_at)
         offset = record.sent_at.utcoffset() or timedelta()
         offset_seconds = offset.days * 86_400 + offset.seconds
-        if not _can_be_told(sent_ms, offset_seconds):
+        if not FIRST_MS < sent_ms < LAST_MS:
             report.skipped[IMPOSSIBLE_TIME] += 1
             report.problems.append(Skipped(f"record {report.read}", IMPOSSIBLE_TIME))
             return
@@ -331,16 +335,17 @@ class _Batch:
         if account not in self._named or self._named[account][0] <= sent_ms:
             self._named[account] = sent_ms, record.author
         report.chats[record.chat.name] += 1
-        if report.first is None or record.sent_at < report.first:
-            report.first = record.sent_at
-        if report.last is None or record.sent_at > report.last:
-            report.last = record.sent_at
+        if sent_ms < self._first_ms:
+            self._first_ms, report.first = sent_ms, record.sent_at
+        if sent_ms > self._last_ms:
+            self._last_ms, report.last = sent_ms, record.sent_at
         self._rows.append(
             (
-                self._chat_id(record.chat), account, self._keys.of(record), record.kind,
-                sent_ms, offset_seconds,
+                self._chat_id(record.chat), account, _storable(self._keys.of(record)),
+                record.kind, sent_ms, offset_seconds,
                 _milliseconds(record.edited_at) if record.edited_at else None,
-                _storable(record.text), record.reply_to, record.attachments, record.forwarded,
+                _storable(record.text), record.reply_to and _storable(record.reply_to),
+                record.attachments, record.forwarded,
             )
         )  # fmt: skip
         if len(self._rows) >= ROWS_AT_ONCE:
@@ -485,6 +490,8 @@ def account_digest(platform: str, key: str) -> str:
 def _storable(text: str) -> str:
     """The text, with halves of surrogate pairs joined or, where the other half is missing,
     replaced: neither SQLite nor any file takes them."""
+    if text.isascii():
+        return text
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -544,16 +551,6 @@ def _touch(path: Path) -> bool:
     try:
         path.open("x").close()
     except FileExistsError:
-        return False
-    return True
-
-
-def _can_be_told(milliseconds: int, offset_seconds: int) -> bool:
-    """Whether the calendar has this time, and its neighbours in every zone."""
-    try:
-        for hours in (-24, 24):
-            stored_time(milliseconds + hours * 3_600_000, offset_seconds)
-    except (ValueError, OverflowError, OSError):
         return False
     return True
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, NotRequired, TypedDict
 
 from finetune.message import Account, Chat, ChatMessage, Kind, ReadOptions, Record, Skipped
@@ -131,7 +132,12 @@ def _account(author: User) -> Account:
     name = str(author["name"]) or DELETED
     if _is_webhook(author):
         return persona(name)
-    return Account(PLATFORM, str(author["id"]), name, str(author.get("nickname") or name))
+    return _person(str(author["id"]), name, str(author.get("nickname") or name))
+
+
+@lru_cache  # one object for a person's thousands of messages
+def _person(key: str, name: str, shown_name: str) -> Account:
+    return Account(PLATFORM, key, name, shown_name)
 
 
 def _is_webhook(author: User) -> bool:
@@ -175,8 +181,7 @@ def _is_notice(message_type: str) -> bool:
 
 
 def _time(text: str) -> datetime:
-    # .NET writes up to seven digits of a second, Python reads six.
-    time = datetime.fromisoformat(re.sub(r"(\.\d{6})\d+", r"\1", text))
+    time = datetime.fromisoformat(text)
     if time.tzinfo is None:
         raise ValueError(f"{text} has no offset")
     return time

@@ -15,7 +15,16 @@ from typing import BinaryIO
 
 MOST_DIGITS = 4300
 """The limit of Python's `int`."""
-MONSTER = re.compile(rb"[0-9]{%d}|(?:[\[{]\s{0,9}){1000}" % MOST_DIGITS)
+MOST_NESTED = 1000
+STRIDE = 100
+"""Looking at so few bytes is enough to be sure that there is no such run: one that is too long
+shows in several of them."""
+ALIKE = bytes.maketrans(b"023456789{\t\r\n", b"111111111[   ")
+TOO_MANY_DIGITS, TOO_DEEP = b"1" * MOST_DIGITS, b"[" * MOST_NESTED
+SOME_DIGITS = b"1" * (MOST_DIGITS // STRIDE - 1)
+SOME_DEPTH = b"[" * (MOST_NESTED // STRIDE - 1)
+LONGEST_BEGINNING = 16
+"""Of a mistake that may be torn: `"document_id": ` and an escape."""
 LONGEST_LINE = 4096
 """So much of an unfinished line is kept back to see it whole; a `document_id` is far shorter."""
 # Escapes are taken one by one, so that in `\\x41` the second backslash starts none.
@@ -45,6 +54,9 @@ class MendedJson:
             return b""
         while True:
             data = self._file.read(size)
+            if not self._held and len(data) > LONGEST_BEGINNING and _is_clean(data):
+                self._check(data)
+                return self._without_mark(data)
             piece = self._held + data
             cut = _whole(piece) if data else len(piece)
             self._held, piece = piece[cut:], piece[:cut]
@@ -53,15 +65,26 @@ class MendedJson:
                 return _mend(self._without_mark(piece))
 
     def _check(self, piece: bytes) -> None:
-        if MONSTER.search(self._end + piece):
+        seen = self._end + piece
+        self._end = seen[-MOST_DIGITS:]
+        sample = seen[::STRIDE].translate(ALIKE)
+        if SOME_DIGITS not in sample and SOME_DEPTH not in sample.replace(b" ", b"["):
+            return
+        alike = seen.translate(ALIKE)
+        if TOO_MANY_DIGITS in alike or TOO_DEEP in alike.translate(None, b" "):
             raise ValueError("a number or a nesting beyond all measure")
-        self._end = piece[-MOST_DIGITS:]
 
     def _without_mark(self, piece: bytes) -> bytes:
         if self._is_start:
             self._is_start = False
             return piece.removeprefix(codecs.BOM_UTF8)
         return piece
+
+
+def _is_clean(data: bytes) -> bool:
+    """Whether nothing in it, or begun at its end, can be one of the mistakes: nearly always."""
+    end = data[-LONGEST_BEGINNING:]
+    return not (b"\\" in end or b'"d' in end or b"\\x" in data or b"document_id" in data)
 
 
 def _whole(piece: bytes) -> int:
