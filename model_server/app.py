@@ -2,139 +2,111 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
-import time
-import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from threading import Event
+import re
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import aclosing, contextmanager
+from dataclasses import replace
 from typing import Any, TypeVar
-from urllib.parse import unquote
+from urllib.parse import unquote_to_bytes
 
 from aiohttp import web
 from pydantic import BaseModel, ValidationError
 
 from model_server import wire
-from model_server.candidates import Candidate, Policy, choose
-from model_server.checkpoint_format import Codec, Line, Manifest
-from model_server.engines import Engine, Parameters, no_emit
+from model_server.answers import Envelope, chat_choice, text_choice, usage_of
+from model_server.candidates import Candidate, TextStream, judge, markers_of, ranked
+from model_server.checkpoint_format import Line, Manifest
+from model_server.engines import Engine, Parameters
 from model_server.errors import BadRequest
-from model_server.prompting import Turn, compose
-
-log = logging.getLogger(__name__)
+from model_server.metrics import CONTENT_TYPE
+from model_server.middlewares import (
+    FIELDS,
+    add_request_id,
+    errors,
+    keyed,
+    logged,
+    named_rightly,
+)
+from model_server.openapi import description
+from model_server.prompting import Prompt, Turn, compose, compose_raw
+from model_server.service import Served, Service
+from model_server.streams import DONE, FAILED, ChatChunks, Telling, TextChunks
 
 SOMEBODY = "You"
 """Who a prompt without a name comes from, to a dialogue friend who knows nobody else."""
 ATTEMPTS = 3
 """Draws after which `GET /` gives up on a line that is fit to be said."""
-LOCAL_HOSTS = {"localhost", "127.0.0.1", "[::1]"}
+SSE_HEADERS = {"Content-Type": "text/event-stream", "Cache-Control": "no-store"}
 
 Body = TypeVar("Body", bound=BaseModel)
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-
-@dataclass(frozen=True, slots=True)
-class Served:
-    """A checkpoint as it is served: what it is called and how it is drawn from."""
-
-    model: str
-    codec: Codec
-    manifest: Manifest
-    defaults: Parameters
-    policy: Policy
-
-
-class Service:
-    """An engine with a thread for each of its slots, loaded while the port is open already."""
-
-    def __init__(self, served: Served, load: Callable[[], Engine]) -> None:
-        self.served = served
-        self._load = load
-        self._engine: Engine | None = None
-        self._threads: ThreadPoolExecutor | None = None
-        self._waiting = 0
-        self.ready = asyncio.Event()
-        self.failure: Exception | None = None
-
-    async def run(self, app: web.Application) -> AsyncIterator[None]:
-        """Loads the engine in the background for as long as the application lives."""
-        loading = asyncio.create_task(self._load_engine())
-        yield
-        await asyncio.gather(loading, return_exceptions=True)
-        if self._threads:
-            self._threads.shutdown()
-        if self._engine:
-            self._engine.close()
-
-    async def _load_engine(self) -> None:
-        try:
-            self._engine = await asyncio.to_thread(self._load)
-            self._threads = ThreadPoolExecutor(self._engine.slots, "generate")
-        except Exception as error:  # noqa: BLE001  # handed to whoever waits for readiness
-            self.failure = error
-        self.ready.set()
-
-    async def answer(self, turn: Turn, sampling: wire.Sampling) -> tuple[list[Candidate], int]:
-        """Candidates for a turn, the best first, and the number of prompt tokens.
-
-        Raises HTTPServiceUnavailable while loading or if too many wait. If the caller is
-        cancelled, so is the generation.
-        """
-        if self._engine is None or self._threads is None:
-            raise _unavailable("The model is still loading; ask again in a moment.")
-        if self._waiting >= self._engine.slots + wire.MAX_WAITING:
-            raise _unavailable("Too many requests are waiting already.")
-        served = self.served
-        prompt = compose(served.codec, served.manifest, self._engine.window, turn)
-        parameters = _parameters(served, sampling)
-        gone = Event()
-        self._waiting += 1
-        try:
-            continuations = await asyncio.get_running_loop().run_in_executor(
-                self._threads, self._engine.generate, prompt.ids, parameters, no_emit, gone.is_set
-            )
-        finally:
-            gone.set()
-            self._waiting -= 1
-        found = choose(
-            continuations, prompt, turn.phrase, served.codec, served.manifest, served.policy
-        )
-        return found, len(prompt.ids)
-
+log = logging.getLogger(__name__)
 
 SERVICE = web.AppKey("service", Service)
+LOGS_PROMPTS = web.AppKey("logs_prompts", bool)
+DESCRIPTION = web.AppKey("description", dict[str, Any])
 
 
-def create_app(served: Served, load: Callable[[], Engine]) -> web.Application:
+def create_app(
+    served: Served,
+    load: Callable[[], Engine],
+    *,
+    key: str | None = None,
+    allowed_hosts: Collection[str] = (),
+    logs_prompts: bool = False,
+) -> web.Application:
     """The application for one checkpoint; `load` is called in a thread once it starts."""
-    app = web.Application(client_max_size=wire.MAX_BODY_BYTES, middlewares=[_errors, _local_only])
-    app[SERVICE] = Service(served, load)
-    app.cleanup_ctx.append(app[SERVICE].run)
-    app.router.add_get(wire.TEXT_PATH, text)
+    service = Service(served, load)
+    document = description(served.model, len(served.codec), is_keyed=key is not None)
+    middlewares = [logged(service.metrics), errors, named_rightly(allowed_hosts)]
+    if key is not None:
+        middlewares.append(keyed(key))
+    app = web.Application(client_max_size=wire.MAX_BODY_BYTES, middlewares=middlewares)
+    app[SERVICE] = service
+    app[LOGS_PROMPTS] = logs_prompts
+    app[DESCRIPTION] = document
+    app.cleanup_ctx.append(service.run)
+    app.on_response_prepare.append(add_request_id)
+    app.router.add_get(wire.TEXT_PATH, text, allow_head=False)
     app.router.add_post(wire.CHAT_PATH, chat)
-    app.router.add_get(wire.HEALTH_PATH, health)
+    app.router.add_post(wire.COMPLETIONS_PATH, completions)
+    app.router.add_get(wire.MODELS_PATH, models, allow_head=False)
+    app.router.add_get(wire.MODELS_PATH + "/{model}", model, allow_head=False)
+    app.router.add_get(wire.HEALTH_PATH, health, allow_head=False)
+    app.router.add_get(wire.METRICS_PATH, metrics, allow_head=False)
+    app.router.add_get(wire.OPENAPI_PATH, openapi, allow_head=False)
     return app
+
+
+# --- plain text ---------------------------------------------------------------------------
 
 
 async def text(request: web.Request) -> web.Response:
     """`GET /`: one message as plain text, prompted by the `prompt` header or `?prompt=`."""
-    service = request.app[SERVICE]
     prompt = request.query.get("prompt")
     if prompt is None:
-        prompt = unquote(request.headers.get(wire.PROMPT_HEADER, ""))
+        # aiohttp hands bytes that are no UTF-8 on as surrogates.
+        raw = request.headers.get(wire.PROMPT_HEADER, "").encode(errors="surrogateescape")
+        prompt = unquote_to_bytes(raw).decode(errors="replace")
     _check_length(prompt, "prompt")
     names = set(wire.Sampling.model_fields) & set(request.query)
-    sampling = _checked(wire.Sampling, {name: request.query[name] for name in names})
+    with _checking():
+        sampling = wire.Sampling.model_validate({name: request.query[name] for name in names})
+    service = request.app[SERVICE]
     turn = _turn_for(prompt, service.served.manifest)
+    composed = compose(service.served.codec, service.served.manifest, service.window, turn)
     reason = ""
     for attempt in range(ATTEMPTS):
-        [best, *_], _ = await service.answer(turn, _another(sampling, attempt))
+        parameters = service.parameters(_another(sampling, attempt))
+        [best, *_], _ = await _candidates(request, composed, parameters, (), turn.phrase)
         if best.is_fit:
             return web.Response(text=f"{best.text}\n")
         reason = best.verdict
-    raise web.HTTPServiceUnavailable(reason=f"Nothing fit to be said came up: {reason}.")
+    raise web.HTTPServiceUnavailable(
+        reason=f"Nothing fit to be said came up: {reason}.",
+        headers={"Retry-After": str(wire.RETRY_AFTER_SECONDS)},
+    )
 
 
 def _another(sampling: wire.Sampling, attempt: int) -> wire.Sampling:
@@ -151,25 +123,70 @@ def _turn_for(prompt: str, manifest: Manifest) -> Turn:
     return Turn(lines=(line,) if prompt.strip() else (), phrase=prompt)
 
 
-async def chat(request: web.Request) -> web.Response:
+# --- OpenAI's completions -----------------------------------------------------------------
+
+
+async def chat(request: web.Request) -> web.StreamResponse:
     """`POST /v1/chat/completions`: candidates for the next line of a conversation."""
-    service = request.app[SERVICE]
-    try:
-        data = await request.json()
-    except ValueError as error:
-        raise BadRequest(f"The body is no JSON: {error}") from error
-    body = _checked(wire.ChatRequest, data)
+    body = await _body(request, wire.ChatRequest)
     _check_length("".join(message.content for message in body.messages), "messages")
-    manifest = service.served.manifest
-    steering = body.botconvo
+    service = request.app[SERVICE]
+    served, steering = service.served, body.botconvo
     turn = Turn(
-        lines=[_line(m, manifest) for m in body.messages if m.role != "system"],
-        phrase=steering.phrase or _last_text(body, manifest),
+        lines=[_line(m, served.manifest) for m in body.messages if m.role != "system"],
+        phrase=steering.phrase or _last_text(body, served.manifest),
         begin_with_phrase=steering.begin_with_phrase,
         speaker=steering.speaker,
     )
-    candidates, prompt_tokens = await service.answer(turn, body)
-    return web.json_response(_response(service.served.model, candidates, prompt_tokens))
+    prompt = compose(served.codec, served.manifest, service.window, turn)
+    top = body.top_logprobs if body.logprobs else 0
+    parameters = replace(service.parameters(body, body.stops), top_logprobs=top or 0)
+    if body.max_completion_tokens is not None:
+        parameters = replace(parameters, max_tokens=body.max_completion_tokens)
+    envelope = Envelope.new("chatcmpl", served.model)
+    if body.stream:
+        opening = prompt.opening[: served.policy.max_chars]
+        chunks = ChatChunks(served.codec, opening, logprobs=bool(body.logprobs))
+        return await _stream(request, body, prompt, parameters, Telling(envelope, chunks))
+    found, usage = await _candidates(request, prompt, parameters, body.stops, turn.phrase)
+    choices = [
+        chat_choice(index, candidate, served.codec, bool(body.logprobs))
+        for index, candidate in enumerate(_answered(found, body))
+    ]
+    answer = wire.ChatResponse(
+        id=envelope.id, created=envelope.created, model=envelope.model, choices=choices,
+        usage=usage,
+    )  # fmt: skip
+    return _json(answer)
+
+
+async def completions(request: web.Request) -> web.StreamResponse:
+    """`POST /v1/completions`: goes on from a prompt as it stands."""
+    body = await _body(request, wire.CompletionRequest)
+    service = request.app[SERVICE]
+    served = service.served
+    if isinstance(body.prompt, str):
+        _check_length(body.prompt, "prompt")
+    try:
+        prompt = compose_raw(served.codec, served.manifest, service.window, body.prompt)
+    except ValueError as error:
+        raise BadRequest(f"prompt: {error}", "prompt") from error
+    parameters = replace(service.parameters(body, body.stops), top_logprobs=body.logprobs or 0)
+    envelope = Envelope.new("cmpl", served.model)
+    echoed = _text_of(body.prompt, served) if body.echo else ""
+    if body.stream:
+        chunks = TextChunks(served.codec, echoed, logprobs=body.logprobs is not None)
+        return await _stream(request, body, prompt, parameters, Telling(envelope, chunks))
+    found, usage = await _candidates(request, prompt, parameters, body.stops)
+    choices = [
+        text_choice(index, candidate, served.codec, echoed, body.logprobs is not None)
+        for index, candidate in enumerate(_answered(found, body))
+    ]
+    answer = wire.CompletionResponse(
+        id=envelope.id, created=envelope.created, model=envelope.model, choices=choices,
+        usage=usage,
+    )  # fmt: skip
+    return _json(answer)
 
 
 def _line(message: wire.Message, manifest: Manifest) -> Line:
@@ -185,78 +202,150 @@ def _last_text(body: wire.ChatRequest, manifest: Manifest) -> str:
     return body.messages[-1].content
 
 
-def _response(model: str, candidates: list[Candidate], prompt_tokens: int) -> dict[str, Any]:
-    tokens = sum(candidate.tokens for candidate in candidates)
-    choices = [
-        wire.Choice(
-            index=index,
-            message=wire.Message(role="assistant", content=candidate.text),
-            finish_reason=candidate.finish_reason,
-            botconvo=wire.Verdict(verdict=candidate.verdict, score=candidate.score),
-        )
-        for index, candidate in enumerate(candidates)
-    ]
-    return wire.ChatResponse(
-        id=f"chatcmpl-{uuid.uuid4().hex}",
-        created=int(time.time()),
-        model=model,
-        choices=choices,
-        usage={
-            "prompt_tokens": prompt_tokens,
-            "completion_tokens": tokens,
-            "total_tokens": prompt_tokens + tokens,
-        },
-    ).model_dump()
+def _text_of(prompt: str | list[int], served: Served) -> str:
+    return prompt if isinstance(prompt, str) else served.codec.decode(prompt)
+
+
+def _answered(found: list[Candidate], body: wire.Sampling) -> list[Candidate]:
+    """All that were asked for, or the best of those drawn by default."""
+    return found if body.n is not None else found[:1]
+
+
+async def _candidates(
+    request: web.Request,
+    prompt: Prompt,
+    parameters: Parameters,
+    stops: Sequence[str] = (),
+    phrase: str = "",
+) -> tuple[list[Candidate], wire.Usage]:
+    """Drawn and judged, the best first."""
+    service = request.app[SERVICE]
+    served = service.served
+    continuations = await service.draw(prompt.ids, parameters)
+    judged = judge(continuations, prompt, served.codec, served.manifest, served.policy, stops)
+    found = ranked(judged, phrase, served.policy)
+    usage = usage_of(len(prompt.ids), continuations)
+    _note(request, prompt, usage, found[0].text)
+    return found, usage
+
+
+async def _stream(
+    request: web.Request,
+    body: wire.ChatRequest | wire.CompletionRequest,
+    prompt: Prompt,
+    parameters: Parameters,
+    telling: Telling,
+) -> web.StreamResponse:
+    """Tells tokens as they are drawn; what is fit to be said shows only at the end."""
+    service = request.app[SERVICE]
+    served = service.served
+    parameters = replace(parameters, n=body.n or 1)
+    markers, longest = markers_of(served.manifest, body.stops), served.policy.max_chars
+    texts = [TextStream(served.codec, markers, prompt, longest) for _ in range(parameters.n)]
+    async with aclosing(service.stream(prompt.ids, parameters)) as drawn:
+        item = await anext(drawn)  # whoever is turned away gets a status, not a stream
+        response = web.StreamResponse(headers=SSE_HEADERS)
+        await response.prepare(request)
+        for index in range(parameters.n):
+            await response.write(telling.first(index))
+        while not isinstance(item, list):
+            index, token, logprob = item
+            if said := texts[index].feed(token, logprob):
+                await response.write(telling.piece(index, said, texts[index].told()))
+            try:
+                item = await anext(drawn)
+            except Exception:  # outermost handler, too: the status has gone out as 200
+                log.exception("%s failed in its stream", request.path)
+                await response.write(FAILED)
+                return response
+    judged = judge(item, prompt, served.codec, served.manifest, served.policy, body.stops)
+    for index, candidate in enumerate(judged):
+        if rest := texts[index].rest():
+            await response.write(telling.piece(index, rest, texts[index].told()))
+        await response.write(telling.last(index, candidate))
+    usage = usage_of(len(prompt.ids), item)
+    if body.wants_usage:
+        await response.write(telling.usage(usage.model_dump()))
+    await response.write(DONE)
+    _note(request, prompt, usage, judged[0].text)
+    return response
+
+
+def _note(request: web.Request, prompt: Prompt, usage: wire.Usage, answer: str) -> None:
+    """Adds to the request's line in the log: figures, and text only if that was asked for."""
+    fields = request[FIELDS]
+    fields |= {"prompt_tokens": usage.prompt_tokens, "tokens": usage.completion_tokens}
+    if request.app[LOGS_PROMPTS]:
+        codec = request.app[SERVICE].served.codec
+        fields |= {"prompt": codec.decode(prompt.ids), "answer": answer}
+
+
+# --- about the server ---------------------------------------------------------------------
+
+
+async def models(request: web.Request) -> web.Response:
+    """`GET /v1/models`: the one model, with what its manifest tells."""
+    return _json(wire.ModelList(data=[_card(request.app[SERVICE].served)]))
+
+
+async def model(request: web.Request) -> web.Response:
+    """`GET /v1/models/{model}`."""
+    card = _card(request.app[SERVICE].served)
+    if request.match_info["model"] != card.id:
+        raise web.HTTPNotFound(reason="There is no such model here; see /v1/models.")
+    return _json(card)
+
+
+def _card(served: Served) -> wire.ModelCard:
+    told = served.manifest.model_dump(by_alias=True, exclude={"schema_version"})
+    return wire.ModelCard(id=served.model, created=served.created, botconvo=told)
 
 
 async def health(request: web.Request) -> web.Response:
-    """`GET /health`: 200 once the model answers, 503 while it loads."""
+    """`GET /health`: 200 once the model answers, 503 before and while the server ends."""
     service = request.app[SERVICE]
-    if not service.ready.is_set():
-        return web.json_response({"status": "loading"}, status=503)
-    return web.json_response({"status": "ok", "model": service.served.model})
+    if service.is_ending:
+        return _json(wire.Health(status="ending", model=service.served.model), status=503)
+    if not service.ready.is_set() or service.failure is not None:
+        return _json(wire.Health(status="loading", model=service.served.model), status=503)
+    return _json(wire.Health(status="ok", model=service.served.model))
 
 
-# --- errors -------------------------------------------------------------------------------
+async def metrics(request: web.Request) -> web.Response:
+    """`GET /metrics`, for Prometheus."""
+    body = request.app[SERVICE].metrics.text()
+    return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE})
 
 
-@web.middleware
-async def _errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+async def openapi(request: web.Request) -> web.Response:
+    """`GET /openapi.json`: what this server understands."""
+    return web.json_response(request.app[DESCRIPTION])
+
+
+# --- shared -------------------------------------------------------------------------------
+
+
+async def _body(request: web.Request, shape: type[Body]) -> Body:
     try:
-        return await handler(request)
-    except BadRequest as error:
-        body = wire.error_body(str(error), "invalid_request_error", error.param, None)
-        return web.json_response(body, status=400)
-    except web.HTTPException as error:
-        kind = "invalid_request_error" if error.status < 500 else "server_error"
-        error.text = web.json_response(wire.error_body(error.reason, kind, None, None)).text or ""
-        error.content_type = "application/json"
-        raise
-    except asyncio.CancelledError:
-        raise
-    except Exception:  # outermost handler: the log keeps what the client must not see
-        log.exception("%s %s failed", request.method, request.path)
-        body = wire.error_body("Generation failed; see the log.", "server_error", None, None)
-        return web.json_response(body, status=500)
+        data = await request.read()
+    except web.RequestPayloadError as error:
+        raise BadRequest(
+            "The body is broken off, or not packed as Content-Encoding says"
+        ) from error
+    with _checking():
+        # Strict, and always UTF-8: "5" is no number, whatever charset the client names.
+        return shape.model_validate_json(data, strict=True)
 
 
-@web.middleware
-async def _local_only(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """A web page that resolves its own name to this machine (DNS rebinding) must not read
-    the server, so the Host header has to name this machine or the address bound to."""
-    host = request.host.rpartition(":")[0] if ":" in request.host else request.host
-    bound = request.transport.get_extra_info("sockname") if request.transport else None
-    if host not in LOCAL_HOSTS and (not bound or host != bound[0]):
-        raise web.HTTPForbidden(reason=f"This server does not answer to the name {host}.")
-    return await handler(request)
-
-
-def _checked(shape: type[Body], data: Any) -> Body:
+@contextmanager
+def _checking() -> Iterator[None]:
     try:
-        return shape.model_validate(data)
+        yield
     except ValidationError as error:
-        first = error.errors()[0]
-        param = ".".join(map(str, first["loc"])) or None
+        first = error.errors(include_input=False, include_context=False)[0]
+        # Pydantic names the alternative of a union, too: ("stop", "list[constrained-str]", 0).
+        names = [part for part in map(str, first["loc"]) if re.fullmatch(r"\w+", part)]
+        param = ".".join(names) or None
         raise BadRequest(f"{param or 'The body'}: {first['msg']}", param) from error
 
 
@@ -269,17 +358,5 @@ def _check_length(text: str, param: str) -> None:
         )
 
 
-def _parameters(served: Served, sampling: wire.Sampling) -> Parameters:
-    defaults = served.defaults
-    chosen = sampling.model_dump(include=set(wire.Sampling.model_fields), exclude_none=True)
-    values = {
-        name: chosen.get(name, getattr(defaults, name)) for name in wire.Sampling.model_fields
-    }
-    stop = (served.manifest.stop,) if served.manifest.stop else ()
-    return Parameters(**values, stop=stop)
-
-
-def _unavailable(reason: str) -> web.HTTPServiceUnavailable:
-    return web.HTTPServiceUnavailable(
-        reason=reason, headers={"Retry-After": str(wire.RETRY_AFTER_SECONDS)}
-    )
+def _json(body: BaseModel, status: int = 200) -> web.Response:
+    return web.Response(text=body.model_dump_json(), content_type="application/json", status=status)

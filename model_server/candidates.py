@@ -7,12 +7,21 @@ keep their place at the end, each with the reason why it lost.
 
 from __future__ import annotations
 
+import codecs
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from model_server.checkpoint_format import END_OF_TEXT, START_OF_TEXT, Codec, Manifest, one_line
+from finetune.markup import without_private_data
+from model_server.checkpoint_format import (
+    END_OF_TEXT,
+    START_OF_TEXT,
+    Codec,
+    Manifest,
+    line_digest,
+    one_line,
+)
 from model_server.engines import Continuation, StopReason
 from model_server.prompting import Prompt
 
@@ -34,7 +43,12 @@ class Candidate:
     verdict: str
     finish_reason: Literal["stop", "length"]
     score: float
-    tokens: int
+    continuation: Continuation
+
+    @property
+    def tokens(self) -> int:
+        """How many were drawn for it."""
+        return len(self.continuation.ids)
 
     @property
     def is_fit(self) -> bool:
@@ -48,18 +62,27 @@ class Policy:
     banned_words: tuple[str, ...] = ()
     max_chars: int = 400
     preference: Preference = "likeliest"
+    guards_private_data: bool = True
+    training_lines: Collection[bytes] = frozenset()
+    """Digests of the lines that the model was trained on (`line_digest`)."""
 
 
-def choose(
+def judge(
     continuations: Sequence[Continuation],
     prompt: Prompt,
-    phrase: str,
     codec: Codec,
     manifest: Manifest,
     policy: Policy,
+    stops: Sequence[str] = (),
 ) -> list[Candidate]:
-    """All continuations as candidates, the best first."""
-    found = [_candidate(c, prompt, codec, manifest, policy) for c in continuations]
+    """All continuations as candidates, each with its verdict, in their order. `stops` end an
+    answer as the manifest's own marker does."""
+    markers = markers_of(manifest, stops)
+    return [_candidate(c, prompt, codec, manifest, policy, markers) for c in continuations]
+
+
+def ranked(candidates: Sequence[Candidate], phrase: str, policy: Policy) -> list[Candidate]:
+    """The best first, by the rule above."""
     words = _words(phrase)
 
     def rank(candidate: Candidate) -> tuple[bool, bool, bool, float]:
@@ -71,37 +94,123 @@ def choose(
             liking,
         )
 
-    return sorted(found, key=rank, reverse=True)
+    return sorted(candidates, key=rank, reverse=True)
 
 
 def _candidate(
-    continuation: Continuation, prompt: Prompt, codec: Codec, manifest: Manifest, policy: Policy
+    continuation: Continuation,
+    prompt: Prompt,
+    codec: Codec,
+    manifest: Manifest,
+    policy: Policy,
+    markers: Sequence[bytes],
 ) -> Candidate:
-    text, ended = answer_text(codec, manifest, continuation.ids, continuation.stopped)
+    text, ended = answer_text(codec, markers, continuation.ids, continuation.stopped)
     joined = f"{prompt.opening}{text}" if prompt.opening else text
     clean = one_line(joined)[: policy.max_chars]
     count = max(1, len(continuation.logprobs))
     return Candidate(
-        text=clean,
+        text=text if prompt.is_raw else clean,
         verdict=_verdict(one_line(text), clean, manifest, policy),
         finish_reason="stop" if ended else "length",
         score=sum(continuation.logprobs) / count,
-        tokens=len(continuation.ids),
+        continuation=continuation,
     )
 
 
+def markers_of(manifest: Manifest, stops: Sequence[str] = ()) -> tuple[bytes, ...]:
+    """All texts that end an answer, whatever style the checkpoint is of."""
+    texts = (START_OF_TEXT, END_OF_TEXT, manifest.stop, *stops)
+    return tuple(dict.fromkeys(text.encode() for text in texts if text))
+
+
 def answer_text(
-    codec: Codec, manifest: Manifest, ids: Sequence[int], stopped: StopReason
+    codec: Codec, markers: Sequence[bytes], ids: Sequence[int], stopped: StopReason
 ) -> tuple[str, bool]:
     """The text up to the first stop marker, whole characters only, and whether it ended by
     itself. Markers are looked for in bytes, so one that is spread over tokens or follows
     bytes that are no UTF-8 is found too."""
     data = b"".join(map(codec.token_bytes, ids))
-    markers = {START_OF_TEXT, END_OF_TEXT, *([manifest.stop] if manifest.stop else [])}
-    cuts = [place for marker in markers if (place := data.find(marker.encode())) >= 0]
+    cuts = [place for marker in markers if (place := data.find(marker)) >= 0]
     ended = bool(cuts) or stopped == "stop"
     text = data[: min(cuts, default=len(data))].decode("utf-8", errors="replace")
     return text.rstrip(REPLACEMENT), ended
+
+
+class TextStream:
+    """The text of tokens that come one by one, joined the same as what `judge` makes of all of
+    them: never half a character, nothing of a marker, no more white space than a line has."""
+
+    def __init__(
+        self, codec: Codec, markers: Sequence[bytes], prompt: Prompt, max_chars: int | None = None
+    ) -> None:
+        self._codec = codec
+        self._markers = markers
+        self._is_raw = prompt.is_raw
+        self._strips = not prompt.is_raw and not prompt.opening
+        self._left = None if max_chars is None else max(0, max_chars - len(prompt.opening))
+        self._doubtful = ""
+        self._untold: list[tuple[int, float]] = []
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self._held = b""
+        self.has_ended = False
+
+    def feed(self, token: int, logprob: float) -> str:
+        """What can be said for certain after this token; "" if nothing."""
+        if self.has_ended:
+            return ""
+        self._untold.append((token, logprob))
+        data = self._held + self._codec.token_bytes(token)
+        cuts = [place for marker in self._markers if (place := data.find(marker)) >= 0]
+        if cuts:
+            self.has_ended = True
+            self._held = b""
+            return self._said(data[: min(cuts)])
+        begun = max((_begun(data, marker) for marker in self._markers), default=0)
+        self._held = data[len(data) - begun :]
+        return self._said(data[: len(data) - begun])
+
+    def rest(self) -> str:
+        """What was held back and turned out to be no marker, at the end."""
+        held, self._held = self._held, b""
+        text = self._said(held)
+        doubtful = self._doubtful.rstrip(REPLACEMENT)
+        self._doubtful = ""
+        return text + self._lined(doubtful if self._is_raw else doubtful.rstrip())
+
+    def told(self) -> list[tuple[int, float]]:
+        """Tokens and log-probabilities since the last call."""
+        untold, self._untold = self._untold, []
+        return untold
+
+    def _said(self, data: bytes) -> str:
+        text = self._doubtful + self._decoder.decode(data)
+        end = len(text)
+        while end and (text[end - 1] == REPLACEMENT or self._is_space(text[end - 1])):
+            end -= 1  # cut off if the answer ends here
+        self._doubtful = text[end:]
+        return self._lined(text[:end])
+
+    def _is_space(self, character: str) -> bool:
+        return not self._is_raw and character.isspace()
+
+    def _lined(self, text: str) -> str:
+        if self._is_raw or not text:
+            return text
+        line = re.sub(r"\s+", " ", text)
+        if self._strips:
+            line = line.lstrip()
+            self._strips = not line
+        if self._left is not None:
+            line = line[: self._left]
+            self._left -= len(line)
+        return line
+
+
+def _begun(data: bytes, marker: bytes) -> int:
+    """How many bytes at the end may be the beginning of the marker."""
+    lengths = range(min(len(marker) - 1, len(data)), 0, -1)
+    return next((n for n in lengths if data.endswith(marker[:n])), 0)
 
 
 def _verdict(new_text: str, whole: str, manifest: Manifest, policy: Policy) -> str:
@@ -117,6 +226,12 @@ def _verdict(new_text: str, whole: str, manifest: Manifest, policy: Policy) -> s
     for word in policy.banned_words:
         if re.search(rf"(?<!\w){re.escape(word.casefold())}(?!\w)", lowered):
             return f"banned word: {word}"
+    if policy.guards_private_data:
+        _, private = without_private_data(whole)
+        if private:
+            return f"private data: {min(private)}"
+    if line_digest(whole) in policy.training_lines:
+        return "stands in the training text"
     return FIT
 
 

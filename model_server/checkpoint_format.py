@@ -7,7 +7,9 @@ must agree on to the letter. It knows nothing of HTTP, engines or training.
 
 from __future__ import annotations
 
+import hashlib
 import json
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -73,11 +75,12 @@ class Codec:
     """
 
     def __init__(self, vocabulary: dict[str, int], merges: list[tuple[str, str]]) -> None:
-        self._vocabulary = vocabulary
         self._tokenizer = Tokenizer(BPE(vocab=vocabulary, merges=merges))
         self._tokenizer.pre_tokenizer = ByteLevel(add_prefix_space=False)
         self._tokenizer.decoder = ByteLevelDecoder()
-        self._bytes = _bytes_of_tokens(vocabulary)
+        self._end_of_text = vocabulary.get(END_OF_TEXT, len(vocabulary) - 1)
+        # Of the tokens that come up: all of them would be megabytes for every server.
+        self._bytes: dict[int, bytes] = {}
 
     @classmethod
     def read(cls, folder: Path) -> Self:
@@ -100,14 +103,15 @@ class Codec:
     @property
     def end_of_text(self) -> int:
         """Id of the true end-of-text token (the last of the vocabulary by GPT-2's habit)."""
-        return self._vocabulary.get(END_OF_TEXT, len(self._vocabulary) - 1)
+        return self._end_of_text
 
     def __len__(self) -> int:
-        return len(self._vocabulary)
+        return int(self._tokenizer.get_vocab_size())
 
     def tokens(self) -> list[str]:
         """All entries of the vocabulary in the order of their ids, in GPT-2's spelling."""
-        return sorted(self._vocabulary, key=self._vocabulary.__getitem__)
+        vocabulary: dict[str, int] = self._tokenizer.get_vocab()
+        return sorted(vocabulary, key=vocabulary.__getitem__)
 
     def encode(self, text: str) -> list[int]:
         ids: list[int] = self._tokenizer.encode(text).ids
@@ -118,14 +122,21 @@ class Codec:
 
     def token_bytes(self, token: int) -> bytes:
         """The bytes that one token stands for, possibly a part of a character."""
-        return self._bytes[token]
+        known = self._bytes.get(token)
+        if known is None:
+            text = self._tokenizer.id_to_token(token)
+            if text is None:
+                raise KeyError(token)
+            known = text.encode() if text == END_OF_TEXT else bytes(BYTE_OF[c] for c in text)
+            self._bytes[token] = known
+        return known
 
     def decode(self, tokens: Iterable[int]) -> str:
         """Text of the tokens; what is no valid UTF-8 becomes U+FFFD."""
         return b"".join(map(self.token_bytes, tokens)).decode("utf-8", errors="replace")
 
 
-def _bytes_of_tokens(vocabulary: dict[str, int]) -> dict[int, bytes]:
+def _byte_of_character() -> dict[str, int]:
     """GPT-2 writes each byte as a printable character; this turns that round.
 
     Source: `bytes_to_unicode` in OpenAI's gpt-2 `encoder.py`.
@@ -133,11 +144,10 @@ def _bytes_of_tokens(vocabulary: dict[str, int]) -> dict[int, bytes]:
     printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
     characters = {chr(byte): byte for byte in printable}
     others = (byte for byte in range(256) if byte not in set(printable))
-    characters |= {chr(256 + place): byte for place, byte in enumerate(others)}
-    return {
-        token: text.encode() if text == END_OF_TEXT else bytes(characters[c] for c in text)
-        for text, token in vocabulary.items()
-    }
+    return characters | {chr(256 + place): byte for place, byte in enumerate(others)}
+
+
+BYTE_OF = _byte_of_character()
 
 
 # --- the dialogue form -------------------------------------------------------------------
@@ -160,6 +170,39 @@ def dialogue_prefix(speaker: str) -> str:
 def dialogue_line(line: Line) -> str:
     """One line of dialogue text: `name: text` and a newline, which ends the message."""
     return f"{dialogue_prefix(line.speaker)} {one_line(line.text)}\n"
+
+
+LINES_FILE = "training-lines.digests"
+DIGEST_BYTES = 8
+FEWEST_WORDS_OF_A_QUOTE = 4
+"""Shorter lines are everybody's: "lol ok"."""
+
+
+def line_digest(text: str) -> bytes:
+    """By what a line is known again, whatever its case and marks; b"" for a line too short to be
+    a quote."""
+    words = re.findall(r"\w+", text.casefold())
+    if len(words) < FEWEST_WORDS_OF_A_QUOTE:
+        return b""
+    return hashlib.blake2b(" ".join(words).encode(), digest_size=DIGEST_BYTES).digest()
+
+
+def write_line_digests(lines: Iterable[str], folder: Path) -> None:
+    """Writes the digests of a checkpoint's training lines beside it, sorted, 8 bytes each."""
+    digests = sorted({digest for line in lines if (digest := line_digest(line))})
+    write_whole(folder / LINES_FILE, b"".join(digests))
+
+
+def read_line_digests(folder: Path) -> frozenset[bytes]:
+    """The digests beside a checkpoint; none if it has no such file. Raises CheckpointError."""
+    path = folder / LINES_FILE
+    if not path.is_file():
+        return frozenset()
+    data = path.read_bytes()
+    if len(data) % DIGEST_BYTES:
+        raise CheckpointError(f"{path} is damaged; train the friend once more, or remove it.")
+    places = range(0, len(data), DIGEST_BYTES)
+    return frozenset(data[place : place + DIGEST_BYTES] for place in places)
 
 
 def one_line(text: str) -> str:

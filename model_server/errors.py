@@ -2,10 +2,15 @@
 
 ModelServerError       something that the user can mend; one sentence says what to do
  ├─ EngineUnavailable  the engine's package or file is missing
- └─ BadRequest         a request that cannot be answered as it stands; becomes HTTP 400
+ ├─ BadRequest         a request that cannot be answered as it stands; becomes HTTP 400
+ └─ Busy               not now; becomes HTTP 503 with Retry-After
+     └─ StillLoading   the model is not there yet
 """
 
 from __future__ import annotations
+
+FAILURE = "Generation failed; see the server's log."
+"""What a client is told of a mistake that is not its own."""
 
 
 class ModelServerError(Exception):
@@ -22,3 +27,11 @@ class BadRequest(ModelServerError):
     def __init__(self, message: str, param: str | None = None) -> None:
         super().__init__(message)
         self.param = param
+
+
+class Busy(ModelServerError):
+    """Too many wait already, or the server is ending."""
+
+
+class StillLoading(Busy):
+    """The model is not there yet."""

@@ -32,10 +32,12 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """Token ids to continue, and the text at their end that belongs to the answer."""
+    """Token ids to continue, and the text at their end that belongs to the answer. What goes on
+    from a `is_raw` prompt is taken as it comes, with the space in front."""
 
     ids: tuple[int, ...]
-    opening: str
+    opening: str = ""
+    is_raw: bool = False
 
 
 def compose(codec: Codec, manifest: Manifest, window: int, turn: Turn) -> Prompt:
@@ -51,3 +53,20 @@ def compose(codec: Codec, manifest: Manifest, window: int, turn: Turn) -> Prompt
     start += codec.encode(manifest.prompt_prefix)
     words = codec.encode(phrase)[: max(0, room - len(start))]
     return Prompt((*start, *words) or (codec.end_of_text,), codec.decode(words))
+
+
+def compose_raw(
+    codec: Codec, manifest: Manifest, window: int, prompt: str | Sequence[int]
+) -> Prompt:
+    """A prompt as it stands, text or token ids, behind what every training text begins with; its
+    end, if it is longer than the window allows. Raises ValueError for ids beyond the vocabulary."""
+    start = [codec.end_of_text] if manifest.end_of_text == "token" else []
+    if isinstance(prompt, str):
+        start += codec.encode(manifest.prompt_prefix)
+        ids = codec.encode(prompt)
+    else:
+        ids = list(prompt)
+        if any(token >= len(codec) for token in ids):
+            raise ValueError(f"token ids are below {len(codec)}")
+    room = int(window * PROMPT_SHARE) - len(start)
+    return Prompt((*start, *ids[-room:]) or (codec.end_of_text,), is_raw=True)

@@ -20,19 +20,25 @@ def draw(
     top_k: int,
     top_p: float,
     repetition_penalty: float,
+    no_repeat_ngram: int = 0,
+    window: int | None = None,
 ) -> int:
     """The next token id from logits of shape [vocabulary]. Temperature 0 takes the largest.
 
-    The penalty (Keskar et al., CTRL, 2019, section 4.1) divides positive logits of tokens
-    in `history` and multiplies negative ones.
+    The penalty (Keskar et al., CTRL, 2019, section 4.1) divides positive logits of the last
+    `window` tokens of `history` and multiplies negative ones. A token that would make a sequence
+    of `no_repeat_ngram` tokens come twice in `history` is not drawn.
     """
     if repetition_penalty != 1.0 and history:
-        seen = np.unique(np.asarray(history))
+        seen = np.unique(np.asarray(history[-window:] if window else history))
         logits = logits.copy()
         picked = logits[seen]
         logits[seen] = np.where(
             picked > 0, picked / repetition_penalty, picked * repetition_penalty
         )
+    if no_repeat_ngram and (banned := repeating(history, no_repeat_ngram)):
+        logits = logits.copy()
+        logits[list(banned)] = -np.inf
     if temperature <= 0:
         return int(np.argmax(logits))
     order = np.argsort(-logits, kind="stable")
@@ -44,6 +50,21 @@ def draw(
         kept = max(1, int(np.searchsorted(np.cumsum(weights), top_p) + 1))
         order, weights = order[:kept], weights[:kept] / weights[:kept].sum()
     return int(rng.choice(order, p=weights))
+
+
+def repeating(history: Sequence[int], size: int) -> set[int]:
+    """The tokens that would end a sequence of `size` tokens that is in `history` already."""
+    last = tuple(history[len(history) - size + 1 :])
+    if len(last) < size - 1:
+        return set()
+    starts = range(len(history) - size + 1)
+    return {history[s + size - 1] for s in starts if tuple(history[s : s + size - 1]) == last}
+
+
+def likeliest(logits: FloatArray, count: int) -> dict[int, float]:
+    """The `count` likeliest tokens with their log-probabilities in nats."""
+    best = np.argsort(-logits, kind="stable")[:count]
+    return {int(token): logprob(logits, int(token)) for token in best}
 
 
 def logprob(logits: FloatArray, token: int) -> float:

@@ -17,6 +17,7 @@ from model_server.engines import (
     never_cancelled,
     no_emit,
 )
+from model_server.sampling import repeating
 
 ECHOED_TOKENS = 8
 
@@ -57,13 +58,17 @@ class EchoEngine:
         text = b""
         room = min(parameters.max_tokens, self.window - len(prompt))
         result = Continuation(stopped="length" if room < len(tail) else "stop")
-        while len(result.ids) < min(room, len(tail)):
+        for step in range(min(room, len(tail))):
             if cancelled():
                 result.stopped = "cancelled"
                 break
-            token = tail[(start + len(result.ids)) % len(tail)]
+            token = tail[(start + step) % len(tail)]
+            size = parameters.no_repeat_ngram
+            if size and token in repeating([*prompt, *result.ids], size):
+                continue
             result.ids.append(token)
             result.logprobs.append(0.0)
+            result.top.append({token: 0.0} if parameters.top_logprobs else {})
             emit(index, token, 0.0)
             text += self._codec.token_bytes(token)
             if any(stop.encode() in text for stop in parameters.stop):

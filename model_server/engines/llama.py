@@ -21,6 +21,7 @@ import xllamacpp
 
 from model_server.checkpoint_format import Manifest, Sizes
 from model_server.engines import (
+    PENALTY_LAST_TOKENS,
     Cancelled,
     Continuation,
     Emit,
@@ -29,30 +30,49 @@ from model_server.engines import (
     never_cancelled,
     no_emit,
 )
+from model_server.engines.shared_window import SharedWindow
 from model_server.errors import EngineUnavailable
 
-PENALTY_LAST_TOKENS = 64
-"""How far back the repetition penalty looks, llama.cpp's own default."""
 QUIET = -1
-SAMPLERS = ["penalties", "temperature", "top_k", "top_p"]
+SAMPLERS = ["penalties", "dry", "temperature", "top_k", "top_p"]
 """gpt-2-simple's order: the temperature before the cuts."""
+LEAST_SHARED_TOKENS = 1024
+"""Of the window that all slots share; a model with a shorter window of its own could otherwise
+not draw several candidates together."""
+PROMPT_BATCH = 128
+"""Tokens of prompts that are read in one go; more needs more memory and is no faster here."""
+Q8_0 = 8
+"""ggml's number of the type (`ggml.h`, GGML_TYPE_Q8_0)."""
+Q8_0_BLOCK = 32
+NEVER = 1e9
+"""A penalty that no token survives."""
+UNHEARD_OF = "\u0001"
+"""DRY ends repetitions at breakers, and has some unless others are given."""
 
 
 class LlamaEngine:
-    """One loaded GGUF file with `slots` places that are filled together."""
+    """One loaded GGUF file with `slots` places that share one window and are filled together."""
 
     name: EngineName = "llama"
 
-    def __init__(self, model: Path, window: int, slots: int, threads: int) -> None:
-        self.window = window
+    def __init__(
+        self, model: Path, sizes: Sizes, slots: int, threads: int, *, is_quantized: bool = False
+    ) -> None:
+        self.window = sizes.n_ctx
         self.slots = slots
+        self._shared = SharedWindow(max(sizes.n_ctx, LEAST_SHARED_TOKENS), slots)
         self._folder = Path(tempfile.mkdtemp(prefix="botconvo-"))
-        parameters = _server_parameters(model, window, slots, threads, self._folder)
+        parameters = _server_parameters(model, self._shared, threads, self._folder)
+        if is_quantized and sizes.n_embd // sizes.n_head % Q8_0_BLOCK == 0:
+            # Keys and values no finer than the weights: half the memory.
+            parameters.cache_type_k = parameters.cache_type_v = Q8_0
         try:
             self._server = xllamacpp.Server(parameters)
         except RuntimeError as error:
+            shutil.rmtree(self._folder, ignore_errors=True)
             raise EngineUnavailable(
-                f"{model} cannot be loaded; make it again with: botconvo convert {model.parent}"
+                f"{model} cannot be loaded: it is damaged, or there is not enough memory; make it "
+                f"again with: botconvo convert {model.parent}"
             ) from error
         # xllamacpp 2026.10 hangs, with the interpreter's lock held, if its server is destroyed
         # before the server's own loop runs. An answer proves that it does, and the model too.
@@ -66,11 +86,16 @@ class LlamaEngine:
         cancelled: Cancelled = never_cancelled,
     ) -> list[Continuation]:
         results = [Continuation() for _ in range(parameters.n)]
-        # `n` above the number of slots is refused by llama.cpp, so the rest waits its turn.
-        for first in range(0, parameters.n, self.slots):
-            if cancelled():
-                break
-            self._generate(prompt, parameters, results, first, emit, cancelled)
+        length = max(1, min(parameters.max_tokens, self.window - len(prompt)))
+        together = min(self.slots, (self._shared.tokens - len(prompt)) // length)
+        for first in range(0, parameters.n, together):
+            n = min(together, parameters.n - first)
+            tokens = len(prompt) + n * length
+            with self._shared.room(tokens, n, cancelled) as has_room:
+                if not has_room:
+                    break
+                request = _request(prompt, parameters, n, length, first)
+                self._generate(request, results, first, emit, cancelled)
         if cancelled():
             for result in results:
                 result.stopped = "cancelled"
@@ -78,8 +103,7 @@ class LlamaEngine:
 
     def _generate(
         self,
-        prompt: Sequence[int],
-        parameters: Parameters,
+        request: dict[str, Any],
         results: list[Continuation],
         first: int,
         emit: Emit,
@@ -97,9 +121,6 @@ class LlamaEngine:
                 _take(choice, index, results[index], emit)
             return cancelled()
 
-        n = min(self.slots, parameters.n - first)
-        room = self.window - len(prompt)
-        request = _request(prompt, parameters, n, room, first)
         self._server.handle_completions(json.dumps(request), receive)
         if failure:
             raise RuntimeError(f"llama.cpp: {failure[0]}")
@@ -111,13 +132,15 @@ class LlamaEngine:
 
 
 def _server_parameters(
-    model: Path, window: int, slots: int, threads: int, folder: Path
+    model: Path, shared: SharedWindow, threads: int, folder: Path
 ) -> xllamacpp.CommonParams:
     parameters = xllamacpp.CommonParams()
     parameters.model.path = str(model)
-    parameters.n_parallel = slots
-    parameters.n_ctx = window * slots
-    parameters.kv_unified = False
+    parameters.n_parallel = shared.slots
+    parameters.n_ctx = shared.tokens
+    parameters.kv_unified = True
+    parameters.n_ubatch = PROMPT_BATCH
+    parameters.fit_params = False
     parameters.cpuparams.n_threads = threads
     parameters.cpuparams_batch.n_threads = threads
     parameters.n_threads_http = 1
@@ -134,13 +157,13 @@ def _server_parameters(
 
 
 def _request(
-    prompt: Sequence[int], parameters: Parameters, n: int, room: int, offset: int
+    prompt: Sequence[int], parameters: Parameters, n: int, length: int, offset: int
 ) -> dict[str, Any]:
     seed = parameters.seed
     return {
         "prompt": list(prompt),
         "n": n,
-        "max_tokens": max(1, min(parameters.max_tokens, room)),
+        "max_tokens": length,
         "temperature": parameters.temperature,
         "top_k": parameters.top_k,
         "top_p": parameters.top_p,
@@ -151,10 +174,24 @@ def _request(
         "seed": int.from_bytes(os.urandom(4)) if seed is None else seed + offset,
         "stop": list(parameters.stop),
         "stream": True,
-        "logprobs": True,
-        "top_logprobs": 1,
+        "logprobs": max(1, parameters.top_logprobs),
         # Sums over a cached prefix differ in the last bits, and a seed promises the same text.
         "cache_prompt": seed is None,
+        **_no_repeats(parameters.no_repeat_ngram),
+    }
+
+
+def _no_repeats(size: int) -> dict[str, Any]:
+    """DRY with a penalty beyond all measure is a ban on sequences of `size` tokens; llama.cpp
+    ignores `no_repeat_ngram_size` itself."""
+    if size == 0:
+        return {}
+    return {
+        "dry_multiplier": NEVER,
+        "dry_base": 1.0,
+        "dry_allowed_length": size - 1,
+        "dry_penalty_last_n": LEAST_SHARED_TOKENS,
+        "dry_sequence_breakers": [UNHEARD_OF],
     }
 
 
@@ -162,6 +199,8 @@ def _take(choice: dict[str, Any], index: int, result: Continuation, emit: Emit) 
     for token in (choice.get("logprobs") or {}).get("content", []):
         result.ids.append(int(token["id"]))
         result.logprobs.append(float(token["logprob"]))
+        likely = {int(t["id"]): float(t["logprob"]) for t in token.get("top_logprobs", [])}
+        result.top.append(likely)
         emit(index, result.ids[-1], result.logprobs[-1])
     if choice.get("finish_reason"):
         result.stopped = "length" if choice["finish_reason"] == "length" else "stop"
@@ -176,4 +215,5 @@ def load(folder: Path, *, slots: int, threads: int) -> LlamaEngine:
             f"{folder} has no GGUF file for the fast engine; make it with: "
             f"botconvo convert {folder}"
         )
-    return LlamaEngine(path, Sizes.read(folder).n_ctx, slots, threads)
+    is_quantized = record is not None and record.type.startswith("q")
+    return LlamaEngine(path, Sizes.read(folder), slots, threads, is_quantized=is_quantized)

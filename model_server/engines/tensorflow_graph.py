@@ -30,6 +30,7 @@ import numpy as np
 
 from model_server.checkpoint_format import Codec, Sizes
 from model_server.engines import (
+    PENALTY_LAST_TOKENS,
     Cancelled,
     Continuation,
     Emit,
@@ -39,11 +40,9 @@ from model_server.engines import (
     no_emit,
 )
 from model_server.errors import EngineUnavailable
-from model_server.sampling import draw, logprob
+from model_server.sampling import draw, likeliest, logprob
 
 tf1 = tf.compat.v1
-
-PENALTY_LAST_TOKENS = 64
 
 
 class TensorflowEngine:
@@ -111,15 +110,16 @@ class TensorflowEngine:
                 result.stopped = "cancelled"
                 break
             token = draw(
-                logits, history[-PENALTY_LAST_TOKENS:], rng,
-                temperature=parameters.temperature, top_k=parameters.top_k,
+                logits, history, rng, temperature=parameters.temperature, top_k=parameters.top_k,
                 top_p=parameters.top_p, repetition_penalty=parameters.repetition_penalty,
+                no_repeat_ngram=parameters.no_repeat_ngram, window=PENALTY_LAST_TOKENS,
             )  # fmt: skip
             if token == self._codec.end_of_text:
                 result.stopped = "stop"
                 break
             result.ids.append(token)
             result.logprobs.append(logprob(logits, token))
+            result.top.append(likeliest(logits, parameters.top_logprobs))
             history.append(token)
             emit(index, token, result.logprobs[-1])
             text += self._codec.token_bytes(token)

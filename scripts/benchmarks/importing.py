@@ -140,4 +140,5 @@ def main() -> None:
             compare("Discord JSON", place / "large.json", discord_json, options.messages * 10)
 
 
-main()
+if __name__ == "__main__":
+    main()

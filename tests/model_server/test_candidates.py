@@ -8,8 +8,23 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from model_server.candidates import Policy, answer_text, choose
-from model_server.checkpoint_format import Codec, Manifest
+from model_server.candidates import (
+    Policy,
+    TextStream,
+    answer_text,
+    judge,
+    markers_of,
+    ranked,
+)
+from model_server.checkpoint_format import (
+    LINES_FILE,
+    CheckpointError,
+    Codec,
+    Manifest,
+    line_digest,
+    read_line_digests,
+    write_line_digests,
+)
 from model_server.engines import Continuation
 from model_server.prompting import Prompt
 
@@ -31,7 +46,9 @@ def texts(
     codec: Codec, *found: Continuation, phrase: str = "", opening: str = "",
     manifest: Manifest = DIALOGUE, policy: Policy | None = None,
 ) -> list[tuple[str, str]]:  # fmt: skip
-    chosen = choose(found, Prompt((0,), opening), phrase, codec, manifest, policy or Policy())
+    policy = policy or Policy()
+    judged = judge(found, Prompt((0,), opening), codec, manifest, policy)
+    chosen = ranked(judged, phrase, policy)
     return [(candidate.text, candidate.verdict) for candidate in chosen]
 
 
@@ -48,7 +65,7 @@ def test_a_start_marker_ends_a_line_too(codec: Codec) -> None:
 
 def test_half_a_character_is_never_said(codec: Codec) -> None:
     ids = codec.encode(" ok 🙂")[:-1]
-    text, _ = answer_text(codec, DIALOGUE, ids, "length")
+    text, _ = answer_text(codec, markers_of(DIALOGUE), ids, "length")
     assert text == " ok "
 
 
@@ -57,7 +74,8 @@ def test_half_a_character_is_never_said(codec: Codec) -> None:
 def test_a_marker_is_found_after_any_bytes(codec: Codec, ids: list[int], junk: bytes) -> None:
     before = [i for i in ids if b"\n" not in codec.token_bytes(i)]
     marker = codec.encode("<|endoftext|>")
-    text, ended = answer_text(codec, MONOLOGUE, [*before, *marker, *ids], "length")
+    markers = markers_of(MONOLOGUE)
+    text, ended = answer_text(codec, markers, [*before, *marker, *ids], "length")
     assert ended
     assert "<|endoftext|>" not in text
 
@@ -114,6 +132,59 @@ def test_a_line_that_speaks_for_somebody_else_loses(codec: Codec) -> None:
         codec, drawn(codec, " yes Dex: no\n"), drawn(codec, " yes, Dex\n", -9), manifest=manifest
     )
     assert found == [("yes, Dex", "fit"), ("yes Dex: no", "speaks for somebody")]
+
+
+@pytest.mark.parametrize(
+    ("text", "verdict"),
+    [
+        ("write to juno.lift@example.org please", "private data: email"),
+        ("call me on +49 1523 4567890 then", "private data: phone number"),
+        ("the lift is on floor 12 of 19", "fit"),
+    ],
+)
+def test_private_data_is_never_the_first_choice(codec: Codec, text: str, verdict: str) -> None:
+    assert texts(codec, drawn(codec, f" {text}\n")) == [(text, verdict)]
+    free = Policy(guards_private_data=False)
+    assert texts(codec, drawn(codec, f" {text}\n"), policy=free) == [(text, "fit")]
+
+
+def test_a_line_that_stands_in_the_training_text_loses_whatever_its_case(codec: Codec) -> None:
+    policy = Policy(training_lines=frozenset({line_digest("The lift is my best friend")}))
+    said = [" the LIFT is my best friend!\n", " the lift is nobody's friend\n", " lol ok\n"]
+    found = texts(codec, *(drawn(codec, text) for text in said), policy=policy)
+    assert found[-1] == ("the LIFT is my best friend!", "stands in the training text")
+    assert {verdict for _, verdict in found[:2]} == {"fit"}
+    assert line_digest("lol ok") == b""
+
+
+def test_the_digests_beside_a_checkpoint_are_read_back(tmp_path: Path) -> None:
+    lines = ["the lift is my best friend", "ok", "it stopped between two floors again"]
+    write_line_digests(lines, tmp_path)
+    assert read_line_digests(tmp_path) == {line_digest(lines[0]), line_digest(lines[2])}
+    (tmp_path / LINES_FILE).write_bytes(b"12345")
+    with pytest.raises(CheckpointError, match="is damaged"):
+        read_line_digests(tmp_path)
+    assert read_line_digests(tmp_path / "elsewhere") == frozenset()
+
+
+def test_stops_of_a_request_end_an_answer_too(codec: Codec) -> None:
+    [candidate] = judge(
+        [drawn(codec, " soup, salad, cake\n")], Prompt((0,)), codec, DIALOGUE, Policy(), ["sal"]
+    )
+    assert (candidate.text, candidate.finish_reason) == ("soup,", "stop")
+
+
+@given(st.lists(st.integers(0, 499), max_size=25), st.sampled_from(["", "ab", "e", "é"]))
+@settings(deadline=None, max_examples=300)
+def test_a_stream_says_what_the_whole_answer_says(codec: Codec, ids: list[int], stop: str) -> None:
+    for manifest in (DIALOGUE, MONOLOGUE):
+        markers = markers_of(manifest, [stop] if stop else [])
+        stream = TextStream(codec, markers, Prompt((0,), is_raw=True))
+        said = "".join(stream.feed(token, -1.0) for token in ids) + stream.rest()
+        text, ended = answer_text(codec, markers, ids, "length")
+        assert said.rstrip("\ufffd") == text
+        assert stream.has_ended == ended
+        assert not any(marker.decode() in said for marker in markers)
 
 
 def test_nothing_but_the_opening_is_no_answer(codec: Codec) -> None:

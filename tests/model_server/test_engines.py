@@ -7,6 +7,7 @@ import shutil
 import socket
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import cast
 
@@ -177,3 +178,54 @@ def test_a_missing_file_is_named_with_the_way_out(
         path.unlink()
     with pytest.raises(EngineUnavailable, match=sentence):
         load_engine(name, copy, slots=1, threads=1)
+
+
+@pytest.mark.parametrize("size", [2, 3])
+def test_no_sequence_comes_twice_when_that_is_asked_for(
+    engine: Engine, prompt: list[int], size: int
+) -> None:
+    parameters = Parameters(n=3, max_tokens=30, seed=4, no_repeat_ngram=size)
+    for continuation in engine.generate(prompt, parameters):
+        tokens = [*prompt, *continuation.ids]
+        grams = [tuple(tokens[i : i + size]) for i in range(len(tokens) - size + 1)]
+        drawn = grams[len(prompt) - size + 1 :]
+        earlier = grams[: len(prompt) - size + 1]
+        assert len(set(drawn)) == len(drawn) and not set(drawn) & set(earlier)
+
+
+def test_the_likeliest_tokens_are_told_when_asked_for(engine: Engine, prompt: list[int]) -> None:
+    parameters = Parameters(n=2, max_tokens=5, seed=4, top_logprobs=3)
+    for continuation in engine.generate(prompt, parameters):
+        assert len(continuation.top) == len(continuation.ids)
+        for token, logprob, top in zip(
+            continuation.ids, continuation.logprobs, continuation.top, strict=True
+        ):
+            assert 1 <= len(top) <= 3
+            assert list(top.values()) == sorted(top.values(), reverse=True)
+            assert token not in top or top[token] == pytest.approx(logprob, abs=1e-4)
+
+
+def test_more_candidates_than_the_window_holds_are_drawn_in_turns(
+    folder: Path, prompt: list[int]
+) -> None:
+    loaded = load_engine("llama", folder, slots=8, threads=1)
+    try:
+        found = loaded.generate(prompt, Parameters(n=16, max_tokens=500, seed=1))
+        assert len(found) == 16
+        assert all(len(prompt) + len(c.ids) <= loaded.window for c in found)
+    finally:
+        loaded.close()
+
+
+def test_a_flood_of_generations_overflows_nothing(folder: Path, prompt: list[int]) -> None:
+    """All slots of llama.cpp share one window; when that overflows, all requests in it fail."""
+    loaded = load_engine("llama", folder, slots=8, threads=1)
+    long = (prompt * 9)[:40]
+    try:
+        with ThreadPoolExecutor(40) as pool:
+            parameters = [Parameters(n=1 + i % 8, max_tokens=60, seed=i) for i in range(80)]
+            found = list(pool.map(lambda p: loaded.generate(long, p), parameters))
+    finally:
+        loaded.close()
+    assert [len(continuations) for continuations in found] == [1 + i % 8 for i in range(80)]
+    assert all(c.ids or c.stopped == "stop" for continuations in found for c in continuations)
