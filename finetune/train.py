@@ -30,6 +30,7 @@ from model_server.checkpoint_format import (
     Sizes,
     Style,
     TrainingRecord,
+    write_line_digests,
 )
 
 TOKENS_PER_STEP = 2048
@@ -149,6 +150,7 @@ def train_friend(
         return Outcome(folder, progress, None)
     tokens = progress.step * rows * sizes.n_ctx * plan.micro_batches
     _manifest(material, base, settings.style, sizes, progress, tokens).write(folder)
+    write_line_digests((line.text for s in material.parts.training for line in s), folder)
     convert_checkpoint(folder, "q8_0" if sizes.n_embd % 32 == 0 else "f16")
     return Outcome(folder, progress, Manifest.read(folder))
 

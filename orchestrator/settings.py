@@ -12,6 +12,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from model_server import wire
 from model_server.checkpoint_format import MANIFEST_FILE, CheckpointError, Manifest
 from orchestrator.errors import SettingsError
 
@@ -51,6 +52,9 @@ class GenerationSettings(_Section):
     top_p: float = Field(0.92, gt=0, le=1, description="only among words this likely together")
     max_tokens: int = Field(48, ge=1, le=1024, description="longest line, in tokens")
     repetition_penalty: float = Field(1.0, ge=1, le=10, description="1 is off")
+    no_repeat_ngram: wire.Ngram = Field(
+        0, description="no sequence of so many tokens twice; 0 is off"
+    )
     banned_words: tuple[str, ...] = Field((), description="lines with these are never said")
 
 
@@ -65,7 +69,7 @@ class PhraseSettings(_Section):
 class ServerSettings(_Section):
     """The local model servers."""
 
-    engine: Literal["llama", "tensorflow", "echo"] = Field("llama", description="see README")
+    engine: Literal["auto", "llama", "tensorflow", "echo"] = Field("auto", description="see README")
     threads: int = Field(0, ge=0, description="per server; 0: the machine's cores shared out")
     first_port: int = Field(
         8001, ge=0, le=65535, description="friends without a port get the free ones from here on"

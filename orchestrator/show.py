@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import random
 import signal
 from contextlib import AsyncExitStack
@@ -26,6 +27,9 @@ from orchestrator.swarm import Pacing, Swarm
 from orchestrator.transcript import Transcript
 
 log = logging.getLogger(__name__)
+
+KEY_VARIABLE = "BOTCONVO_SERVER_KEY"
+"""The key that model servers ask for, if they do; those that we start inherit it."""
 
 WELCOME = """\
 {friends}{demo} talk to each other. Type a line to join in, name one of them to have that
@@ -84,7 +88,10 @@ async def _play(show: Show, options: ShowOptions) -> None:
     settings = show.settings
     rng = random.Random(options.seed)
     async with AsyncExitStack() as stack:
-        session = await stack.enter_async_context(aiohttp.ClientSession())
+        key = os.environ.get(KEY_VARIABLE)
+        session = await stack.enter_async_context(
+            aiohttp.ClientSession(headers={"Authorization": f"Bearer {key}"} if key else None)
+        )
         # spaCy takes as long to load as the servers to start.
         loading = asyncio.create_task(
             asyncio.to_thread(load_picker, settings.phrases.pipeline, settings.language)
@@ -153,6 +160,7 @@ def _sampling(settings: GenerationSettings) -> wire.Sampling:
         top_k=settings.top_k,
         top_p=settings.top_p,
         repetition_penalty=settings.repetition_penalty,
+        no_repeat_ngram=settings.no_repeat_ngram,
     )
 
 

@@ -32,7 +32,7 @@ def test_the_shipped_file_is_the_defaults() -> None:
         ("[[friends]]\nname='A'\nurl='u'\nnick='x'", "there is no key friends[0].nick"),
         ("[conversation]\nchaos = 3", "conversation.chaos: Input should be less than or equal"),
         ("schema = 2", "schema: Input should be 1"),
-        ("[servers]\nengine = 'warp'", "servers.engine: Input should be 'llama'"),
+        ("[servers]\nengine = 'warp'", "servers.engine: Input should be 'auto'"),
         ("[[stages]]\nplatform = 'icq'", "stages[0].platform: Input should be 'terminal'"),
         ("[[friends]]\nname = 'A'", "friends[0]: give either checkpoint or url"),
         ("x = ", "is no valid TOML"),

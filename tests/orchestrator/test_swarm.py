@@ -49,7 +49,8 @@ class Server:
             )
             for index, (text, verdict) in enumerate(found)
         ]  # fmt: skip
-        response = wire.ChatResponse(id="x", created=0, model="m", choices=choices, usage={})
+        usage = wire.Usage(prompt_tokens=0, completion_tokens=0, total_tokens=0)
+        response = wire.ChatResponse(id="x", created=0, model="m", choices=choices, usage=usage)
         return web.json_response(response.model_dump())
 
 
