@@ -18,9 +18,9 @@ CHAT_TYPES = (
     rb"saved_messages|replies|verification_codes|personal_chat|bot_chat|private_group"
     rb"|(?:private|public)_supergroup|(?:private|public)_channel"
 )
-PLAIN = rb'(?:"(?:[^"\\]|\\.)*+"|[^\s",:{}\[\]]++)'
+PLAIN = rb'(?:"(?:[^"\\]|\\.)*"|[^\s",:{}\[\]]+)'
 ROOT = re.compile(
-    rb'(?:\xef\xbb\xbf)?\s*\{(?P<plain>(?:\s*"\w+"\s*:\s*' + PLAIN + rb"\s*,)*+)"
+    rb'(?:\xef\xbb\xbf)?\s*\{(?P<plain>(?:\s*"\w+"\s*:\s*' + PLAIN + rb"\s*,)*)"
     rb'\s*"(?P<key>\w+)"\s*:\s*[\[{]',
     re.DOTALL,
 )
