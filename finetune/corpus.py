@@ -501,8 +501,10 @@ def _storable(text: str) -> str:
 
 def _prepare(database: sqlite3.Connection, path: Path) -> None:
     try:
-        version = database.execute("PRAGMA user_version").fetchone()[0]
-        tables = database.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()[0]
+        # In one statement, as another process may be making the tables.
+        version, tables = database.execute(
+            "SELECT user_version, (SELECT COUNT(*) FROM sqlite_master) FROM pragma_user_version"
+        ).fetchone()
     except sqlite3.OperationalError:
         raise
     except sqlite3.DatabaseError as error:

@@ -142,7 +142,8 @@ def _print(cleaned: CleanCorpus, found: Inspection) -> None:
         f"{len(found.chats)} chats and {len(sizes)} conversations (median "
         f"{sizes[len(sizes) // 2]} messages, longest {sizes[-1]})\n"
     )
-    print(f"The {min(LONGEST_THREADS, len(found.chats))} longest threads:\n")
+    shown = min(LONGEST_THREADS, len(found.chats))
+    print(f"The {shown} longest threads:\n" if shown > 1 else "The thread:\n")
     for number, chat in enumerate(found.chats[:LONGEST_THREADS], 1):
         print(f"  [{number}] {on_one_line(chat.name)} ({chat.messages})")
         for person, count in list(chat.people.items())[:SHOWN_FRIENDS]:

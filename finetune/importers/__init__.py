@@ -96,10 +96,10 @@ def importer_for(source: Source, options: ReadOptions | None = None) -> Importer
     if not source.head:
         raise BadExport(f"{source} is empty; export the chat once more.")
     if found is None:
-        names = ", ".join(importer.name for importer in FORMATS)
         raise NotAnExport(
-            f"{source} is no chat export that BotConvo knows; it knows {names}. If every line of "
-            "it is a message of one person, say who: botconvo import FILE --author NAME"
+            f"{source} is no chat export that BotConvo knows; it knows those of Discord, Telegram, "
+            "Messenger, Instagram and WhatsApp. If every line of it is a message of one person, "
+            "say who: botconvo import FILE --author NAME"
         )
     if not source.is_text:
         raise BadExport(

@@ -94,4 +94,4 @@ def test_a_wrong_folder_is_said_in_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     done = run_botconvo("serve", tmp_path / "empty")
     assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
-    assert "hparams.json cannot be read" in done.stderr
+    assert "is no checkpoint folder, as it has no hparams.json" in done.stderr
