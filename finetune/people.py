@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from difflib import get_close_matches
 
-from finetune.corpus import Corpus, account_digest, stored_time
+from finetune.corpus import Corpus, stored_time
 from finetune.errors import FinetuneError, NoSuchFriend
+from finetune.intake import account_digest
 from finetune.message import Kind
 
 

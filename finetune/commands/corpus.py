@@ -31,7 +31,8 @@ from finetune.errors import BadExport
 
 if TYPE_CHECKING:
     from finetune.collect import Collection
-    from finetune.corpus import Corpus, ImportReport
+    from finetune.corpus import Corpus
+    from finetune.intake import ImportReport
     from finetune.message import ReadOptions
     from finetune.people import AccountRow
 

@@ -15,9 +15,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from finetune.corpus import Corpus, ImportReport
+from finetune.corpus import Corpus
 from finetune.errors import BadExport, FinetuneError
 from finetune.importers import importer_for
+from finetune.intake import ImportReport
 from finetune.message import ReadOptions
 from finetune.reading.source import Source
 from tests.conftest import SAMPLE_CHAT, run_botconvo
