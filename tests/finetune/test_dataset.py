@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import random
+import shlex
 import subprocess
 import sys
 from datetime import UTC, date, datetime, timedelta
@@ -249,6 +250,7 @@ def test_the_corpus_is_exported_whole_in_every_form(corpus_file: Path, form: str
 
 
 def test_a_reader_that_leaves_early_is_no_error(corpus_file: Path) -> None:
-    command = f"{sys.executable} -m orchestrator export --corpus {corpus_file} | head -n 2"
+    export = shlex.join([sys.executable, "-m", "orchestrator", "export"])
+    command = f"{export} --corpus {shlex.quote(str(corpus_file))} | head -n 2"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True)
     assert (len(done.stdout.splitlines()), done.stderr) == (2, "")
