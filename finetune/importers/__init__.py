@@ -47,11 +47,6 @@ class Importer(Protocol):
         """Among the formats that may hold the same messages, the lowest tells most."""
         ...
 
-    @property
-    def owner_only(self) -> bool:
-        """Whether an export holds the messages of its owner and of nobody else."""
-        ...
-
     def group(self, source: Source) -> str:
         """What files of other formats of this platform have in common with this one if they hold
         the same messages; of a group only those of the lowest rank are read."""

@@ -70,7 +70,6 @@ class DiscordChatExporterCsv:
     name = "DiscordChatExporter CSV"
     platforms = (PLATFORM,)
     rank = 2
-    owner_only = False
 
     def group(self, source: Source) -> str:
         return export_name(source)

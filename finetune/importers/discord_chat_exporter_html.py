@@ -77,7 +77,6 @@ class DiscordChatExporterHtml:
     name = "DiscordChatExporter HTML"
     platforms = (PLATFORM,)
     rank = 1
-    owner_only = False
 
     def group(self, source: Source) -> str:
         return export_name(source)

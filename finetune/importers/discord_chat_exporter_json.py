@@ -73,7 +73,6 @@ class DiscordChatExporterJson:
     name = "DiscordChatExporter JSON"
     platforms = (PLATFORM,)
     rank = 0
-    owner_only = False
 
     def group(self, source: Source) -> str:
         return export_name(source)

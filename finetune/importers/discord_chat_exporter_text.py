@@ -81,7 +81,6 @@ class DiscordChatExporterText:
     name = "DiscordChatExporter text"
     platforms = (PLATFORM,)
     rank = 3
-    owner_only = False
 
     def group(self, source: Source) -> str:
         return export_name(source)

@@ -52,7 +52,6 @@ class DiscordDataPackage:
     name = "Discord data package"
     platforms = (PLATFORM,)
     rank = 0
-    owner_only = True
 
     def __init__(self) -> None:
         self._packages: WeakKeyDictionary[Tree, Package] = WeakKeyDictionary()

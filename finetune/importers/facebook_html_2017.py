@@ -37,7 +37,6 @@ class FacebookHtml2017:
     name = "Facebook messages.htm"
     platforms = (MESSENGER,)
     rank = 1
-    owner_only = False
 
     def group(self, source: Source) -> str:
         return str(source.place)

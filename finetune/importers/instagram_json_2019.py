@@ -48,7 +48,6 @@ class InstagramJson2019:
     name = "Instagram JSON of 2019"
     platforms = (INSTAGRAM,)
     rank = 0
-    owner_only = False
 
     def group(self, source: Source) -> str:
         return str(source.place)

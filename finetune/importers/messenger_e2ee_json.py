@@ -51,7 +51,6 @@ class MessengerEncryptedJson:
     name = "Messenger end-to-end-encrypted JSON"
     platforms = (MESSENGER,)
     rank = 0
-    owner_only = False
 
     def group(self, source: Source) -> str:
         return str(source.place)

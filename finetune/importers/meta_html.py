@@ -57,7 +57,6 @@ class MetaHtml:
     name = "Messenger or Instagram HTML"
     platforms = (MESSENGER, INSTAGRAM)
     rank = 1
-    owner_only = False
 
     def group(self, source: Source) -> str:
         return str(source.folder)

@@ -70,7 +70,6 @@ class MetaJson:
     name = "Messenger or Instagram JSON"
     platforms = (MESSENGER, INSTAGRAM)
     rank = 0
-    owner_only = False
 
     def group(self, source: Source) -> str:
         return str(source.folder)

@@ -33,7 +33,6 @@ class OnePersonsLines:
     name = "one person's lines"
     platforms = (PLATFORM,)
     rank = 0
-    owner_only = True
 
     def group(self, source: Source) -> str:
         return str(source.place)

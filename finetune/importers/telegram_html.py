@@ -69,7 +69,6 @@ class TelegramHtml:
     name = "Telegram HTML"
     platforms = (PLATFORM,)
     rank = 1
-    owner_only = False
 
     def group(self, source: Source) -> str:
         folder = source.folder

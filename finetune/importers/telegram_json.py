@@ -100,7 +100,6 @@ class TelegramJson:
     name = "Telegram JSON"
     platforms = (PLATFORM,)
     rank = 0
-    owner_only = False
 
     def group(self, source: Source) -> str:
         # Telegram calls the file so; one that was renamed may be of another chat than the pages.

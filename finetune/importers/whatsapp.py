@@ -74,7 +74,6 @@ class WhatsApp:
     name = "WhatsApp text"
     platforms = (PLATFORM,)
     rank = 0
-    owner_only = False
 
     def group(self, source: Source) -> str:
         return str(source.place)

@@ -23,6 +23,7 @@ from finetune.reading.discord_exports import (
     persona,
     printed_time,
 )
+from finetune.reading.discord_packages import time_of
 from finetune.reading.html_blocks import Element, blocks, classes
 from finetune.reading.source import Source
 
@@ -56,7 +57,6 @@ ATTACHMENT_BOX = {"chatlog__attachment", "msg-attachment"}
 EMBED = "chatlog__embed"
 REACTIONS = "chatlog__reactions"
 
-DISCORD_EPOCH = datetime(2015, 1, 1, tzinfo=UTC)
 SNOWFLAKE = re.compile(r"[0-9]{15,19}")
 ID_AT_END = re.compile(r"[0-9]+$")
 QUOTED_ID = re.compile(r"'([0-9]+)'")
@@ -160,7 +160,7 @@ def one_line(element: Element) -> str:
 def snowflake_time(message_id: str | None) -> datetime | None:
     if message_id is None or not SNOWFLAKE.fullmatch(message_id):
         return None
-    return DISCORD_EPOCH + timedelta(milliseconds=int(message_id) >> 22)
+    return time_of(int(message_id))
 
 
 class PageClock:

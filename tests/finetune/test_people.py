@@ -21,7 +21,6 @@ class SpokenExport:
     name = "spoken"
     platforms = ("discord",)
     rank = 0
-    owner_only = False
 
     def __init__(self, *said: tuple[str, str, str, str, Kind]) -> None:
         self.said = said
