@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 
-from finetune.commands import corpus, datasets, inspection, training
+from finetune.commands import base, conversion, corpus, datasets, inspection, training
 from finetune.commands.console import (
     DONE,
     INTERRUPTED,
@@ -65,9 +65,9 @@ def build_parser() -> argparse.ArgumentParser:
         inspection.add_stats,
         datasets.add_export,
         datasets.add_dataset,
-        training.add_base,
+        base.add_base,
         training.add_train,
-        training.add_convert,
+        conversion.add_convert,
     ):
         add(commands)
     return parser

@@ -208,3 +208,23 @@ def packaged_base() -> Path:
     spec = importlib.util.find_spec("orchestrator")
     root = Path(str(spec.origin)).parent if spec and spec.origin else Path()
     return root / "demo" / "base"
+
+
+TRAIN_EXTRA = ("tensorflow", "gpt_2_simple", "gguf")
+
+
+def need_train_extra() -> None:
+    """Raises FinetuneError if what training needs is not installed."""
+    missing = [name for name in TRAIN_EXTRA if importlib.util.find_spec(name) is None]
+    if missing:
+        raise FinetuneError(
+            f"This command needs {', '.join(missing)}, which running does without; "
+            "`./scripts/run` installs them by itself, or: pip install 'botconvo[train]'"
+        )
+
+
+def run_options(parser: argparse.ArgumentParser) -> None:
+    """Options of every command that trains."""
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--threads", type=int, default=0, help="default: all cores")
+    parser.add_argument("--save-every", type=float, default=600.0, metavar="SECONDS")
