@@ -19,17 +19,20 @@ from tokenizers.models import BPE
 from tokenizers.pre_tokenizers import ByteLevel
 from tokenizers.trainers import BpeTrainer
 
+from finetune.checkpoint_files import find_weights
 from finetune.convert import read_gguf
 from finetune.errors import BadBaseModel
-from finetune.graph import Graph, Optimizer, latest_checkpoint
-from finetune.loop import STATE_FOLDER, Plan, Progress, Run, Watcher, delete_weights, weight_steps
+from finetune.graph import Graph, Optimizer
+from finetune.loop import Plan, Run, Watcher
 from finetune.pretraining_text import PretrainingText, ScoredText, scored_texts
+from finetune.run_folder import STATE_FOLDER, Progress, delete_weights, weight_steps
 from model_server.checkpoint_format import (
     ENCODER_FILE,
     END_OF_TEXT,
     HPARAMS_FILE,
     MERGES_FILE,
     BaseModelRecord,
+    CheckpointError,
     Codec,
     Manifest,
     Sizes,
@@ -62,8 +65,7 @@ class BaseModel:
     def _weight_files(self) -> list[Path]:
         if self.gguf:
             return [self.gguf]
-        prefix = latest_checkpoint(self.folder)
-        return sorted(self.folder.glob(f"{prefix.name}.data-*")) if prefix else []
+        return sorted(self.folder.glob(f"{find_weights(self.folder).name}.data-*"))
 
 
 def find_base(name: str, models: Path, packaged: Path) -> BaseModel:
@@ -84,23 +86,24 @@ def find_base(name: str, models: Path, packaged: Path) -> BaseModel:
     for file in TOKENIZER_FILES:
         if not (folder / file).is_file():
             raise BadBaseModel(f"{folder / file} is missing, so {name!r} is no whole base model.")
-    if latest_checkpoint(folder):
-        return BaseModel(name, folder, None)
-    for path in sorted(folder.glob("*.gguf")):
-        return BaseModel(name, folder, path)
-    raise BadBaseModel(
-        f"{folder} holds no weights (model.ckpt.index or a .gguf); is its training unfinished? "
-        "The same base command goes on with it."
-    )
+    try:
+        find_weights(folder)
+    except CheckpointError as error:
+        for path in sorted(folder.glob("*.gguf")):
+            return BaseModel(name, folder, path)
+        raise BadBaseModel(
+            f"{error} If its download or training is unfinished, the same base command goes on "
+            "with it."
+        ) from error
+    return BaseModel(name, folder, None)
 
 
 def load_weights(graph: Graph, base: BaseModel) -> None:
     """Puts the base model's weights into the graph."""
-    prefix = latest_checkpoint(base.folder)
     if base.gguf:
         graph.set_weights(read_gguf(base.gguf, Sizes.read(base.folder)))
-    elif prefix:
-        graph.restore_weights(prefix)
+    else:
+        graph.restore_weights(find_weights(base.folder))
 
 
 def train_tokenizer(texts: Iterable[str], vocabulary: int, folder: Path) -> Codec:

@@ -1,123 +1,164 @@
-"""OpenAI's GPT-2 in gpt-2-simple's form, from the places where it is published.
+"""OpenAI's GPT-2 in gpt-2-simple's form, from whichever place still gives it.
 
-Every file is written as `NAME.part`, resumed with a Range request, checked against the
-size that the server announces, and only then given its name.
+First the places that have TensorFlow's files, then Hugging Face's copy of the same weights,
+which is turned into that form. How one file comes over the network, transfer.py knows.
 """
 
 from __future__ import annotations
 
-import http.client
-import json
-import urllib.error
-import urllib.request
-from collections.abc import Callable, Sequence
+import shutil
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from finetune.errors import BadBaseModel, FinetuneError
+from finetune.openai_models import (
+    BYTES_BESIDE_THE_WEIGHTS,
+    DATA_FILE,
+    DOWNLOADS,
+    GPT_2_SIMPLES_PLACE,
+    HUGGING_FACE,
+    HUGGING_FACE_FILES,
+    OPENAIS_FIRST_PLACE,
+    TENSORFLOW_FILES,
+    OpenAiModel,
+)
+from finetune.transfer import LEFT_FREE_BYTES, NotHere, Pause, Report, begun_at, fetch
+from model_server.checkpoint_format import CheckpointError, Sizes
 
-LOCATIONS = (
-    # gpt-2-simple 0.8.1's own `download_gpt2`
-    "https://openaipublic.blob.core.windows.net/gpt-2/models",
-    # OpenAI's first place, named in its `download_model.py`
-    "https://storage.googleapis.com/gpt-2/models",
-)
-MODELS = ("124M", "355M", "774M", "1558M")
-FILES = (
-    "checkpoint",
-    "encoder.json",
-    "hparams.json",
-    "model.ckpt.data-00000-of-00001",
-    "model.ckpt.index",
-    "model.ckpt.meta",
-    "vocab.bpe",
-)
-BLOCK_BYTES = 1 << 20
 STALL_SECONDS = 20.0
-TRIES = 3
+"""Without a byte; a slow line brings some in that time, a dead one none."""
+HUGGING_FACE_PART = "hugging-face.part"
 
-Report = Callable[[str, int, int], None]
-"""Told the file's name, the bytes that are there, and the bytes in all."""
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Addresses to try in this order: folders with TensorFlow's files, then Hugging Face."""
+
+    tensorflow: Sequence[str] = (GPT_2_SIMPLES_PLACE, OPENAIS_FIRST_PLACE)
+    hugging_face: str | None = HUGGING_FACE
+
+
+@dataclass(frozen=True, slots=True)
+class _Download:
+    """One model on its way into one folder."""
+
+    model: OpenAiModel
+    folder: Path
+    report: Report
+    stall_seconds: float
+    pause: Pause
+
+    def fetch(self, url: str, file: str, size: int | None, folder: Path) -> None:
+        if not (folder / file).exists():
+            fetch(
+                url, folder / file, self.report,
+                size=size, stall_seconds=self.stall_seconds, pause=self.pause,
+            )  # fmt: skip
 
 
 def download(
     name: str,
     models: Path,
     report: Report,
-    locations: Sequence[str] = LOCATIONS,
+    places: Places = Places(),
     stall_seconds: float = STALL_SECONDS,
+    pause: Pause = time.sleep,
 ) -> Path:
     """Downloads a model into `models/NAME` and returns that folder; a second call goes on
     where the first broke off.
 
-    Raises FinetuneError if no location gives it whole, with the last reason.
+    Raises FinetuneError if no place gives it whole, with what each of them answered.
     """
-    if name not in MODELS:
-        raise BadBaseModel(f"There is no GPT-2 called {name!r}; there are {', '.join(MODELS)}.")
+    model = DOWNLOADS.get(name)
+    if model is None:
+        raise BadBaseModel(f"There is no GPT-2 called {name!r}; there are {', '.join(DOWNLOADS)}.")
     folder = models / name
     folder.mkdir(parents=True, exist_ok=True)
-    for file in FILES:
-        if not (folder / file).exists():
-            _fetch_somewhere(name, file, folder / file, report, locations, stall_seconds)
-    try:
-        json.loads((folder / "hparams.json").read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise BadBaseModel(
-            f"{folder / 'hparams.json'} is no JSON; a proxy may have answered in its place. "
-            "Delete the folder and try again."
-        ) from error
-    return folder
-
-
-def _fetch_somewhere(
-    name: str,
-    file: str,
-    path: Path,
-    report: Report,
-    locations: Sequence[str],
-    stall_seconds: float,
-) -> None:
-    reason = "no location is known"
-    for location in locations:
-        for _ in range(TRIES):
-            try:
-                _fetch(f"{location}/{name}/{file}", path, report, stall_seconds)
-                return
-            except urllib.error.HTTPError as error:
-                reason = f"{location} answers {error.code}"
-                if error.code < 500:
-                    break
-            except (OSError, http.client.HTTPException) as error:
-                reason = f"{location}: {getattr(error, 'reason', None) or error}"
-                if isinstance(error, urllib.error.URLError):
-                    break
+    going = _Download(model, folder, report, stall_seconds, pause)
+    _drop_what_is_not_whole(going)
+    _check_room(going)
+    answers: list[str] = []
+    begun = [begun_at(folder / file) for file in TENSORFLOW_FILES]
+    # First where a part came from: bytes of another place might not fit to it.
+    for place in sorted(places.tensorflow, key=lambda p: not any(u.startswith(p) for u in begun)):
+        if _reached(going, place, answers):
+            return folder
+    if places.hugging_face and _from_hugging_face(going, places.hugging_face, answers):
+        return folder
     raise FinetuneError(
-        f"{name} cannot be downloaded ({file}: {reason}); is there a network? The same command "
+        f"{name} cannot be downloaded ({'; '.join(answers)}). Is there a network? The same command "
         "goes on where it broke off, and --base demo needs no download."
     )
 
 
-def _fetch(url: str, path: Path, report: Report, stall_seconds: float) -> None:
-    """Fetches one file. Raises OSError if it breaks off before the announced size."""
-    part = path.with_name(path.name + ".part")
-    have = part.stat().st_size if part.exists() else 0
-    request = urllib.request.Request(url, headers={"Range": f"bytes={have}-"} if have else {})
+def _drop_what_is_not_whole(going: _Download) -> None:
+    """A file of a known size and another length was left by a downloader that does not check."""
+    data = going.folder / DATA_FILE
+    if data.exists() and data.stat().st_size != going.model.weight_bytes:
+        data.unlink()
+
+
+def _check_room(going: _Download, copies: int = 1) -> None:
+    there = sum(path.stat().st_size for path in going.folder.rglob("*") if path.is_file())
+    needed = copies * going.model.weight_bytes + BYTES_BESIDE_THE_WEIGHTS - there
+    needed += LEFT_FREE_BYTES
+    free = shutil.disk_usage(going.folder).free
+    if needed > free:
+        raise FinetuneError(
+            f"{going.model.name} needs {needed / 1e9:.2f} GB more in {going.folder.parent} and "
+            f"{free / 1e9:.2f} GB are free; make room, or name a folder on another disk with "
+            "--models."
+        )
+
+
+def _reached(going: _Download, place: str, answers: list[str]) -> bool:
+    """Whether this place gave all that was missing; if not, its answer is added."""
+    for file in TENSORFLOW_FILES:
+        size = going.model.weight_bytes if file == DATA_FILE else None
+        try:
+            going.fetch(f"{place}/{going.model.name}/{file}", file, size, going.folder)
+            if file == "hparams.json":
+                _check_sizes(going)
+        except NotHere as error:
+            answers.append(f"{place}: {file}: {error}")
+            return False
+    return True
+
+
+def _check_sizes(going: _Download) -> None:
+    """Raises NotHere, and drops the file, if it is not this model's: then the place is wrong."""
     try:
-        response = urllib.request.urlopen(request, timeout=stall_seconds)
-    except urllib.error.HTTPError as error:
-        if error.code == 416:  # the part is as long as the file, or longer
-            part.unlink()
-            raise OSError("the part on disk does not fit; starting over") from error
-        raise
-    with response:
-        resumed = response.status == 206
-        have = have if resumed else 0
-        length = response.headers.get("Content-Length")
-        total = have + int(length) if length else -1
-        with part.open("ab" if resumed else "wb") as file:
-            while block := response.read1(BLOCK_BYTES):
-                file.write(block)
-                have += len(block)
-                report(path.name, have, total)
-    if total >= 0 and have != total:
-        raise OSError(f"broke off after {have} of {total} bytes")
-    part.replace(path)
+        sizes = Sizes.read(going.folder)
+    except CheckpointError as error:
+        sizes, reason = None, f"it is damaged: {error}"
+    else:
+        reason = "it is another model's"
+    if sizes != going.model.sizes:
+        (going.folder / "hparams.json").unlink()
+        raise NotHere(reason)
+
+
+def _from_hugging_face(going: _Download, place: str, answers: list[str]) -> bool:
+    part = going.folder / HUGGING_FACE_PART
+    part.mkdir(exist_ok=True)
+    _check_room(going, copies=2)  # as it comes, and as it is to be
+    for file in HUGGING_FACE_FILES:
+        try:
+            url = f"{place}/{going.model.repository}/resolve/main/{file}"
+            going.fetch(url, file, None, part)
+        except NotHere as error:
+            answers.append(f"{place}: {file}: {error}")
+            return False
+    from finetune.hugging_face import convert_folder
+
+    for file in TENSORFLOW_FILES:
+        # Of the other places: bytes of theirs and of ours do not belong together.
+        for kind in ("", ".part", ".part.json"):
+            (going.folder / (file + kind)).unlink(missing_ok=True)
+    sizes, _ = convert_folder(part, going.folder)
+    if sizes != going.model.sizes:
+        raise BadBaseModel(f"{place} has another model as {going.model.repository} than OpenAI's.")
+    shutil.rmtree(part)
+    return True

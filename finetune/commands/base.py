@@ -23,18 +23,23 @@ from finetune.commands.console import (
 )
 
 if TYPE_CHECKING:
-    pass
+    from finetune.hugging_face import Added
 
 
 def add_base(commands: Commands) -> None:
     parser = add_command(commands, "base", _base_list, "Base models to fine-tune from.")
     parser.add_argument("--models", type=Path, default=MODELS, metavar="FOLDER")
     parser.set_defaults(json=False)
-    kinds = parser.add_subparsers(metavar="list|download|scratch")
+    kinds = parser.add_subparsers(metavar="list|download|add|scratch")
     listing = add_command(kinds, "list", _base_list, "What base models there are.")
     json_option(listing)
     fetch = add_command(kinds, "download", _base_download, "Fetch OpenAI's GPT-2.")
     fetch.add_argument("name", metavar="124M|355M|774M|1558M")
+    add = add_command(kinds, "add", _base_add, "Take a GPT-2 from a Hugging Face folder.")
+    add.add_argument("--hf", type=Path, required=True, metavar="FOLDER",
+                     help="with config.json, weights and tokenizer, as downloaded")  # fmt: skip
+    add.add_argument("--name", help="default: the folder's name")
+    json_option(add)
     scratch = add_command(
         kinds, "scratch", _base_scratch, "Train a tokenizer and a small GPT-2 from nothing."
     )
@@ -56,31 +61,52 @@ def add_base(commands: Commands) -> None:
         "--decay-share", type=float, default=0.4, metavar="SHARE",
         help="the last part of the run in which the rate falls to zero",
     )  # fmt: skip
-    for kind in (listing, fetch, scratch):
+    for kind in (listing, fetch, add, scratch):
         # Allowed on either side of the word; SUPPRESS lets the first one stand.
         kind.add_argument("--models", type=Path, default=argparse.SUPPRESS, metavar="FOLDER")
     run_options(scratch)
 
 
 def _base_list(options: argparse.Namespace) -> int:
-    from model_server.checkpoint_format import HPARAMS_FILE, Sizes
+    from finetune.openai_models import DOWNLOADS
+    from model_server.checkpoint_format import HPARAMS_FILE, CheckpointError
 
-    folders = sorted(path.parent for path in options.models.glob(f"*/{HPARAMS_FILE}"))
-    packaged = packaged_base()
-    if packaged.is_dir() and not (options.models / "demo").is_dir():
-        folders.append(packaged)
-    rows: list[dict[str, Any]] = [
-        {"name": "demo" if f == packaged else f.name, "path": str(f),
-         "parameters": Sizes.read(f).parameters}
-        for f in folders
-    ]  # fmt: skip
+    rows, broken = [], []
+    folders = {path.parent.name: path.parent for path in options.models.glob(f"*/{HPARAMS_FILE}")}
+    if packaged_base().is_dir():
+        folders.setdefault("demo", packaged_base())
+    for name, folder in sorted(folders.items()):
+        try:
+            rows.append(_row(name, folder))
+        except CheckpointError as error:
+            broken.append(str(error))
+    offered = [
+        {"name": d.name, "parameters": d.sizes.parameters, "download_bytes": d.weight_bytes}
+        for d in DOWNLOADS.values()
+        if d.name not in folders
+    ]
     if options.json:
-        print_json(rows)
+        print_json({"here": rows, "to_download": offered, "unusable": broken})
         return DONE
     for row in rows:
-        print(f"{row['name']:<12} {row['parameters'] / 1e6:6.1f} M parameters  {row['path']}")
+        print(f"{row['name']:<12} {row['parameters'] / 1e6:7.1f} M parameters  {row['path']}")
+    for problem in broken:
+        print(f"Not usable: {problem}")
+    if offered:
+        choice = ", ".join(f"{d['name']} ({_gigabytes(d['download_bytes'])})" for d in offered)
+        print(worded(f"To download, with botconvo base download NAME: {choice}"))
     print(worded("Next: botconvo train FRIEND --base NAME"))
     return DONE
+
+
+def _row(name: str, folder: Path) -> dict[str, Any]:
+    from model_server.checkpoint_format import Sizes
+
+    return {"name": name, "path": str(folder), "parameters": Sizes.read(folder).parameters}
+
+
+def _gigabytes(count: Any) -> str:
+    return f"{count / 1e9:.1f} GB"
 
 
 def _base_download(options: argparse.Namespace) -> int:
@@ -91,6 +117,29 @@ def _base_download(options: argparse.Namespace) -> int:
         folder = download(options.name, options.models, bar.report)
     print(worded(f"{folder} is ready. Next: botconvo train FRIEND --base {options.name}"))
     return DONE
+
+
+def _base_add(options: argparse.Namespace) -> int:
+    need_train_extra()
+    from finetune.hugging_face import add_hugging_face
+
+    added = add_hugging_face(options.hf, options.models, options.name)
+    if options.json:
+        print_json(_row(added.folder.name, added.folder) | {"notes": added.notes})
+        return DONE
+    _say_added(added)
+    return DONE
+
+
+def _say_added(added: Added) -> None:
+    sizes = added.sizes
+    print(
+        f"{added.folder}: {sizes.parameters / 1e6:.1f} M parameters, {sizes.n_layer} layers, "
+        f"{sizes.n_vocab} tokens, a window of {sizes.n_ctx}"
+    )
+    for note in added.notes:
+        print(f"Note: {note}.")
+    print(worded(f"Next: botconvo train FRIEND --base {added.folder.name}"))
 
 
 def _base_scratch(options: argparse.Namespace) -> int:
