@@ -15,7 +15,9 @@ from typing import Literal
 import gguf
 import numpy as np
 
+from finetune.agreement import Agreement, agreement
 from finetune.arrays import FloatArray
+from finetune.checkpoint_files import read_checked_weights
 from finetune.errors import BadBaseModel
 from model_server.checkpoint_format import (
     END_OF_TEXT,
@@ -82,15 +84,19 @@ def write_gguf(
     path = folder / gguf_file(gguf_type)
     part = path.with_name(path.name + ".part")
     writer = gguf.GGUFWriter(part, "gpt2")
-    _write_header(writer, folder, sizes, gguf_type)
-    for ours, theirs in _names(sizes):
-        _write_tensor(writer, theirs, weights[ours], gguf_type)
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
-    part.replace(path)
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    try:
+        _write_header(writer, folder, sizes, gguf_type)
+        for ours, theirs in _names(sizes):
+            _write_tensor(writer, theirs, weights[ours], gguf_type)
+        writer.write_header_to_file()
+        writer.write_kv_data_to_file()
+        writer.write_tensors_to_file()
+        writer.close()
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
     return GgufRecord(file=path.name, type=gguf_type, hash=digest, from_step=step)
 
 
@@ -153,22 +159,35 @@ def read_gguf(path: Path, sizes: Sizes) -> dict[str, FloatArray]:
 def convert_checkpoint(folder: Path, gguf_type: GgufType) -> GgufRecord:
     """Writes the GGUF of a checkpoint folder's newest weights and notes it in the manifest.
 
-    Works for folders that gpt-2-simple wrote elsewhere. Raises CheckpointError or
-    BadBaseModel with what is missing.
+    Works for folders that gpt-2-simple wrote elsewhere. Raises CheckpointError or BadBaseModel
+    with what is missing or damaged; then nothing in the folder has changed.
     """
-    from finetune.graph import latest_checkpoint, read_weights
-
     manifest = Manifest.read(folder)
-    prefix = latest_checkpoint(folder)
-    if prefix is None:
-        raise CheckpointError(
-            f"{folder} holds no TensorFlow checkpoint; name a folder that has a file "
-            "'checkpoint' and 'model-N.index'."
-        )
+    prefix, weights = read_checked_weights(folder)
     number = prefix.name.rpartition("-")[2]
     step = int(number) if number.isdigit() else manifest.step
-    record = write_gguf(read_weights(prefix), folder, step, gguf_type)
+    record = write_gguf(weights, folder, step, gguf_type)
     manifest.model_copy(
         update={"gguf": record, "step": step, "window": Sizes.read(folder).n_ctx}
     ).write(folder)
     return record
+
+
+def check_conversion(folder: Path) -> Agreement:
+    """Compares the GGUF that the manifest names, as it lies on disk, with the weights that it
+    was made from, and notes the result in the manifest's record of it."""
+    manifest = Manifest.read(folder)
+    record = manifest.gguf
+    if record is None:
+        raise CheckpointError(f"{folder} holds no converted file to check.")
+    sizes = Sizes.read(folder)
+    _, weights = read_checked_weights(folder)
+    found = agreement(
+        weights, lambda: read_gguf(folder / record.file, sizes), sizes, Codec.read(folder)
+    )
+    checked = {
+        "greedy_agreement": round(found.greedy, 4),
+        "bits_per_byte_added": round(found.bits_per_byte_added, 5) + 0.0,  # never -0.0
+    }
+    manifest.model_copy(update={"gguf": record.model_copy(update=checked)}).write(folder)
+    return found
