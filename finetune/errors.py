@@ -6,7 +6,9 @@ FinetuneError                a user's mistake or a missing thing; one sentence s
  │   └─ BrokenOff            an export ends too early; what came before is good
  ├─ NoSuchFriend             nobody in the corpus has this name
  ├─ TooLittleText            not enough messages to train on
- └─ BadBaseModel             a model folder is missing, incomplete or of another kind
+ ├─ BadBaseModel             a model folder is missing, incomplete or of another kind
+ ├─ LossExploded             a training step met a loss or gradient that is no finite number
+ └─ TrainingBroke            a run cannot go on; what it saved stays (exit code 1)
 """
 
 from __future__ import annotations
@@ -45,3 +47,12 @@ class TooLittleText(FinetuneError):
 
 class BadBaseModel(FinetuneError):
     """A model folder is missing, incomplete or of another kind."""
+
+
+class LossExploded(FinetuneError):
+    """A training step met a loss or a gradient that is no finite number; the weights are as they
+    were before it."""
+
+
+class TrainingBroke(FinetuneError):
+    """A run cannot go on, through its loss or the disk; what it saved before stays."""

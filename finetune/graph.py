@@ -1,74 +1,48 @@
-"""gpt-2-simple's TensorFlow graph with a training step of our own.
+"""gpt-2-simple's model in a TensorFlow session, with a training step of our own.
 
-The only file of the package that imports TensorFlow and gpt-2-simple. It knows token ids
-and weights, and nothing of friends, text or files other than TensorFlow's own.
-
-Where it differs from `gpt_2_simple.finetune`: any window length, a loss weight per token,
-gradient accumulation with the exact mean over all tokens, clipping, Muon beside Adam, and
-bfloat16 matrix products on the CPU.
+It knows token ids and weights, and nothing of friends, text or files other than TensorFlow's
+own. Where it differs from `gpt_2_simple.finetune`: any window length, a loss weight per token,
+gradient accumulation with the exact mean over all tokens, clipping, Muon beside Adam, matrix
+products in the precision that the machine is fast at, and the pass of training_pass.py.
 """
 
 from __future__ import annotations
 
-import os
-import sys
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-
-@contextmanager
-def _native_log_kept() -> Iterator[None]:
-    """TensorFlow's C++ side writes a page of notices about CUDA and oneDNN before any of its
-    settings can silence it. They go to a file, and come out only if loading fails."""
-    with tempfile.TemporaryFile() as kept:
-        stderr = os.dup(2)
-        os.dup2(kept.fileno(), 2)
-        try:
-            yield
-        except BaseException:
-            kept.seek(0)
-            os.write(stderr, kept.read())
-            raise
-        finally:
-            sys.stderr.flush()
-            os.dup2(stderr, 2)
-            os.close(stderr)
-
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-with _native_log_kept():
-    import gpt_2_simple.src.model as gpt2_model
-    import tensorflow as tf
-    from tensorflow.core.protobuf import rewriter_config_pb2
-
-    tf.config.list_physical_devices()
+import numpy as np
 
 from finetune.arrays import Batch, FloatArray, IntArray
+from finetune.errors import LossExploded
+from finetune.optimizers import EXPLODED, Update
+from finetune.optimizers import Optimizer as Optimizer
+from finetune.tensorflow_loading import (
+    Precision,
+    best_precision,
+    gpt2_model,
+    session_config,
+    tf,
+    tf1,
+)
+from finetune.training_pass import prediction_losses, training_pass
 from model_server.checkpoint_format import Sizes
 
-tf1 = tf.compat.v1
-tf1.logging.set_verbosity(tf1.logging.ERROR)
-
-Optimizer = Literal["adam", "muon"]
-
-
-MUON_SHARE_OF_RATE = 10.0
-"""Muon's step is a matrix with singular values near 1, so its rate is larger than Adam's.
-0.02 beside Adam's 0.002 is the pair that K. Jordan's Muon and nanochat use."""
-MUON_MOMENTUM = 0.95
-ADAM_BETA_2 = 0.98
-CLIP_NORM = 1.0
+FIRST_LOSS_SCALE = 2.0**15
+"""With float16 only, as in NVIDIA's "Train With Mixed Precision"; a step that overflows is done
+again with half of it."""
 
 
 class Graph:
-    """A GPT-2 of the given sizes in a session of its own, ready to train and to evaluate.
+    """A GPT-2 of the given sizes in a session of its own, ready to train, to evaluate and to
+    speak.
 
     `rows` is the number of windows of one forward pass; all arrays of token ids have the
     shape [rows, window + 1]: position t is the input that predicts position t + 1, and
     `weights` [rows, window] says how much each prediction counts.
+
+    `precision` None takes what the machine is fast at. `save_memory` trades a few percent of
+    speed for memory. The same seed, threads and batches give the same losses bit for bit.
     """
 
     def __init__(
@@ -80,76 +54,124 @@ class Graph:
         optimizer: Optimizer = "adam",
         seed: int = 0,
         threads: int = 0,
+        precision: Precision | None = None,
+        save_memory: bool = False,
     ) -> None:
+        self.precision: Precision = precision or best_precision()
+        self._sizes = sizes
+        self._loss_scale = FIRST_LOSS_SCALE if self.precision == "float16" else 1.0
         self._graph = tf.Graph()
         with self._graph.as_default():
             tf1.set_random_seed(seed)
-            self._build(sizes, window, rows, optimizer)
-            self.session = tf1.Session(config=_session_config(threads))
+            self._build(window, rows, optimizer, save_memory)
+            self.session = tf1.Session(config=session_config(threads))
             self.session.run(tf1.global_variables_initializer())
 
-    def _build(self, sizes: Sizes, window: int, rows: int, optimizer: Optimizer) -> None:
+    # --- building -------------------------------------------------------------------------
+
+    def _build(self, window: int, rows: int, optimizer: Optimizer, save_memory: bool) -> None:
         self._tokens = tf1.placeholder(tf.int32, [rows, window + 1], "tokens")
         self._weights = tf1.placeholder(tf.float32, [rows, window], "weights")
         self._rate = tf1.placeholder(tf.float32, [], "rate")
-        hparams = gpt2_model.HParams(
-            sizes.n_vocab, sizes.n_ctx, sizes.n_embd, sizes.n_head, sizes.n_layer
-        )
-        logits = gpt2_model.model(hparams=hparams, X=self._tokens[:, :-1])["logits"]
-        losses = tf.nn.sparse_softmax_cross_entropy_with_logits(
-            labels=self._tokens[:, 1:], logits=logits
-        )
-        self._losses = losses * self._weights
-        loss_sum = tf.reduce_sum(self._losses)
+        self._scale = tf1.placeholder(tf.float32, [], "loss_scale")
+        self._build_speaking()
         self._variables = tf1.trainable_variables("model")
-        self._weights_saver = tf1.train.Saver(self._variables, max_to_keep=None)
+        self._weights_saver = tf1.train.Saver(
+            self._variables, max_to_keep=None, save_relative_paths=True
+        )
         before = set(tf1.global_variables())
-        self._build_step(loss_sum, optimizer)
+        names = [v.op.name.removeprefix("model/") for v in self._variables]
+        values = dict(zip(names, self._variables, strict=True))
+        dtype = tf.as_dtype(self.precision)
+        losses = prediction_losses(self._sizes, values, self._tokens, dtype=dtype)
+        self._losses = losses * self._weights
+        found = training_pass(
+            self._sizes,
+            {n: v.read_value() for n, v in values.items()},
+            self._tokens,
+            self._weights,
+            dtype=dtype,
+            scale=self._scale,
+            save_memory=save_memory,
+        )
+        self._loss_sum = found.loss_sum
+        self._build_step([found.gradients[name] for name in names], optimizer)
         self._state_saver = tf1.train.Saver(
             [v for v in tf1.global_variables() if v not in before], max_to_keep=1
         )
 
-    def _build_step(self, loss_sum: Any, optimizer: Optimizer) -> None:
-        gradients = tf.gradients(loss_sum, self._variables)
-        # The gradient of the token embedding is sparse on the input side and dense on the
-        # output side; adding it up needs one dense tensor.
-        gradients = [tf.convert_to_tensor(g) for g in gradients]
-        sums = [
-            tf1.get_variable(
-                f"accumulated/{v.op.name}", v.shape, initializer=tf1.zeros_initializer(),
-                trainable=False, collections=[tf1.GraphKeys.LOCAL_VARIABLES],
-            )
-            for v in self._variables
-        ]  # fmt: skip
-        total = tf1.get_variable(
-            "accumulated_weight", [], initializer=tf1.zeros_initializer(), trainable=False,
-            collections=[tf1.GraphKeys.LOCAL_VARIABLES],
-        )  # fmt: skip
-        weight = tf.reduce_sum(self._weights)
-        added = [s.assign_add(g).op for s, g in zip(sums, gradients, strict=True)]
-        with tf1.control_dependencies([*added, total.assign_add(weight).op]):
-            self._accumulate = tf.identity(loss_sum)
-        self._reset = tf.group(*[v.initializer for v in [*sums, total]])
-        means = [s / tf.maximum(total, 1e-9) for s in sums]
-        clipped, self._norm = tf.clip_by_global_norm(means, CLIP_NORM)
-        self._apply = self._update(list(zip(clipped, self._variables, strict=True)), optimizer)
-        self._loss_sum = loss_sum
+    def _build_speaking(self) -> None:
+        """gpt-2-simple's own model, which makes the variables and draws continuations."""
+        sizes = self._sizes
+        hparams = gpt2_model.HParams(
+            sizes.n_vocab, sizes.n_ctx, sizes.n_embd, sizes.n_head, sizes.n_layer
+        )
+        self._spoken = tf1.placeholder(tf.int32, [1, None], "spoken")
+        self._past = tf1.placeholder(
+            tf.float32, gpt2_model.past_shape(hparams=hparams, batch_size=1), "past"
+        )
+        self._speaking = gpt2_model.model(hparams=hparams, X=self._spoken, past=self._past)
 
-    def _update(self, pairs: list[tuple[Any, Any]], optimizer: Optimizer) -> Any:
-        adam = tf1.train.AdamOptimizer(self._rate, beta2=ADAM_BETA_2)
-        hidden = [(g, v) for g, v in pairs if optimizer == "muon" and _is_hidden_matrix(v)]
-        others = [(g, v) for g, v in pairs if not any(v is m for _, m in hidden)]
-        muon_rate = self._rate * MUON_SHARE_OF_RATE
-        return tf.group(adam.apply_gradients(others), *[_muon(g, v, muon_rate) for g, v in hidden])
+    def _build_step(self, gradients: list[Any], optimizer: Optimizer) -> None:
+        """Two ways to one update: `_train` for a single batch, which needs no accumulators, and
+        `_first`, `_further` and `_apply` for several."""
+        local = {"trainable": False, "collections": [tf1.GraphKeys.LOCAL_VARIABLES]}
+        sums = [
+            tf1.get_variable(f"accumulated/{v.op.name}", initializer=tf.zeros(v.shape), **local)
+            for v in self._variables
+        ]
+        total = tf1.get_variable("accumulated_weight", initializer=tf.zeros([]), **local)
+        weight = tf.reduce_sum(self._weights)
+        self._first = self._added("assign", [*sums, total], [*gradients, weight])
+        self._further = self._added("assign_add", [*sums, total], [*gradients, weight])
+        update = Update(optimizer, self._rate, self._variables)
+        self._train = update.applied(gradients, weight * self._scale)
+        self._apply = update.applied([s.read_value() for s in sums], total * self._scale)
+
+    def _added(self, how: str, sums: list[Any], terms: list[Any]) -> Any:
+        added = [
+            getattr(found, how)(tf.cast(term, tf.float32)).op
+            for found, term in zip(sums, terms, strict=True)
+        ]
+        with tf1.control_dependencies(added):
+            return tf.identity(self._loss_sum)
+
+    # --- learning -------------------------------------------------------------------------
 
     def step(self, batches: list[Batch], rate: float) -> float:
-        """One optimizer step over all batches together; mean loss in nats per unit weight."""
-        self.session.run(self._reset)
-        loss = 0.0
-        for tokens, weights in batches:
-            loss += float(self.session.run(self._accumulate, self._feed(tokens, weights)))
-        self.session.run(self._apply, {self._rate: rate})
-        return loss / max(sum(float(w.sum()) for _, w in batches), 1e-9)
+        """One optimizer step over all batches together; mean loss in nats per unit weight.
+
+        Raises LossExploded, with the weights and the optimizer as they were, if the loss or the
+        gradient is no finite number.
+        """
+        while True:
+            try:
+                return self._step(batches, rate)
+            except LossExploded:
+                if self._loss_scale <= 1:
+                    raise
+                self._loss_scale /= 2
+
+    def _step(self, batches: list[Batch], rate: float) -> float:
+        settings = {self._rate: rate, self._scale: self._loss_scale}
+        try:
+            if len(batches) == 1:
+                feed = settings | self._feed(*batches[0])
+                loss, _ = self.session.run([self._loss_sum, self._train], feed)
+            else:
+                loss = 0.0
+                for number, (tokens, weights) in enumerate(batches):
+                    add = self._further if number else self._first
+                    loss += float(self.session.run(add, settings | self._feed(tokens, weights)))
+                self.session.run(self._apply, settings)
+        except tf.errors.InvalidArgumentError as error:
+            if EXPLODED not in error.message:
+                raise
+            raise LossExploded(
+                "The training step met numbers beyond all bounds; train on from the last "
+                "save with a smaller --rate."
+            ) from None
+        return float(loss) / max(sum(float(w.sum()) for _, w in batches), 1e-9)
 
     def losses(self, tokens: IntArray, weights: FloatArray) -> FloatArray:
         """Weighted loss of every prediction in nats, shape [rows, window]."""
@@ -159,9 +181,53 @@ class Graph:
     def _feed(self, tokens: IntArray, weights: FloatArray) -> dict[Any, Any]:
         return {self._tokens: tokens, self._weights: weights}
 
+    # --- speaking -------------------------------------------------------------------------
+
+    def sample(
+        self,
+        prompt_ids: list[int],
+        length: int,
+        *,
+        temperature: float = 0.7,
+        top_k: int = 40,
+        seed: int = 0,
+        stop_id: int | None = None,
+    ) -> list[int]:
+        """A continuation drawn with the weights of this moment, without the prompt.
+
+        It has `length` tokens, or fewer and `stop_id` last. Of a prompt too long for the window
+        the end counts; temperature 0 takes the likeliest token, top_k 0 draws from all. Raises
+        ValueError for an empty prompt or a length that leaves no room for one.
+        """
+        room = self._sizes.n_ctx - length
+        if not prompt_ids or room < 1:
+            raise ValueError(f"no prompt, or no room for one beside {length} new tokens")
+        rng = np.random.default_rng(seed)
+        *before, last = prompt_ids[-room:]
+        past = self._nothing_said()
+        if before:
+            past = self.session.run(
+                self._speaking["present"], {self._spoken: [before], self._past: past}
+            )
+        drawn: list[int] = []
+        while len(drawn) < length and (not drawn or last != stop_id):
+            logits, present = self.session.run(
+                (self._speaking["logits"], self._speaking["present"]),
+                {self._spoken: [[last]], self._past: past},
+            )
+            last = _draw(logits[0, 0], temperature, top_k, rng)
+            drawn.append(last)
+            past = np.concatenate([past, present], axis=-2)
+        return drawn
+
+    def _nothing_said(self) -> FloatArray:
+        return np.zeros([size or 0 for size in self._past.shape.as_list()], np.float32)
+
+    # --- files ----------------------------------------------------------------------------
+
     def save_weights(self, prefix: Path, step: int | None = None) -> None:
         """Writes TensorFlow checkpoint files that gpt-2-simple's loader restores, and makes
-        the folder's `checkpoint` file name them."""
+        the folder's `checkpoint` file name them, without the folder, so that it can be moved."""
         prefix.parent.mkdir(parents=True, exist_ok=True)
         self._weights_saver.save(self.session, str(prefix), global_step=step)
 
@@ -191,9 +257,16 @@ class Graph:
 
 
 def latest_checkpoint(folder: Path) -> Path | None:
-    """Prefix of the newest weights in a folder, as gpt-2-simple itself finds it."""
-    prefix = tf.train.latest_checkpoint(str(folder))
-    return Path(prefix) if prefix else None
+    """Prefix of the newest weights in a folder, as gpt-2-simple itself finds it; in a folder
+    that was moved here, where its `checkpoint` file names another place, too."""
+    state = tf.train.get_checkpoint_state(str(folder))
+    if state is None:
+        return None
+    named = Path(state.model_checkpoint_path.replace("\\", "/"))
+    for prefix in (folder / named.name, named):
+        if prefix.with_name(f"{prefix.name}.index").is_file():
+            return prefix
+    return None
 
 
 def read_weights(prefix: Path) -> dict[str, FloatArray]:
@@ -203,47 +276,12 @@ def read_weights(prefix: Path) -> dict[str, FloatArray]:
     return {name.removeprefix("model/"): reader.get_tensor(name) for name in names}
 
 
-def _session_config(threads: int) -> Any:
-    config = tf1.ConfigProto(
-        intra_op_parallelism_threads=threads, inter_op_parallelism_threads=1 if threads else 0
-    )
-    config.gpu_options.allow_growth = True
-    rewrites = config.graph_options.rewrite_options
-    rewrites.layout_optimizer = rewriter_config_pb2.RewriterConfig.OFF
-    rewrites.auto_mixed_precision_onednn_bfloat16 = rewriter_config_pb2.RewriterConfig.ON
-    return config
-
-
-def _is_hidden_matrix(variable: Any) -> bool:
-    return "/h" in variable.op.name and variable.op.name.endswith("/w")
-
-
-def _muon(gradient: Any, variable: Any, rate: Any) -> Any:
-    """Muon's update of one matrix [1, inputs, outputs].
-
-    Source: K. Jordan et al., "Muon: An optimizer for hidden layers in neural networks"
-    (2024): Nesterov momentum, made orthogonal by five Newton-Schulz steps, scaled by
-    sqrt(max(1, outputs / inputs)).
-    """
-    momentum = tf1.get_variable(
-        f"muon/{variable.op.name}", variable.shape, initializer=tf1.zeros_initializer(),
-        trainable=False,
-    )  # fmt: skip
-    averaged = momentum.assign(MUON_MOMENTUM * momentum + (1 - MUON_MOMENTUM) * gradient)
-    blended = MUON_MOMENTUM * averaged + (1 - MUON_MOMENTUM) * gradient
-    inputs, outputs = variable.shape.as_list()[1:]
-    direction = tf.reshape(blended, [inputs, outputs])
-    scale = max(1.0, outputs / inputs) ** 0.5
-    update = tf.reshape(_orthogonal(direction), [1, inputs, outputs]) * scale
-    return variable.assign_sub(rate * update).op
-
-
-def _orthogonal(matrix: Any) -> Any:
-    a, b, c = 3.4445, -4.7750, 2.0315
-    tall = matrix.shape[0] > matrix.shape[1]
-    x = tf.transpose(matrix) if tall else matrix
-    x = x / (tf.norm(x) + 1e-7)
-    for _ in range(5):
-        gram = tf.matmul(x, x, transpose_b=True)
-        x = a * x + tf.matmul(b * gram + c * tf.matmul(gram, gram), x)
-    return tf.transpose(x) if tall else x
+def _draw(logits: FloatArray, temperature: float, top_k: int, rng: np.random.Generator) -> int:
+    if temperature <= 0:
+        return int(logits.argmax())
+    if 0 < top_k < len(logits):
+        least = np.partition(logits, -top_k)[-top_k]
+        logits = np.where(logits < least, -np.inf, logits)
+    scaled = (logits.astype(np.float64) - logits.max()) / temperature
+    chances = np.exp(scaled)
+    return int(rng.choice(len(chances), p=chances / chances.sum()))
