@@ -2,6 +2,9 @@
 
 import sys
 
-from finetune.cli import main
+try:
+    from finetune.cli import main
+except KeyboardInterrupt:  # Ctrl-C while the modules load is no error worth a traceback
+    sys.exit(130)
 
 sys.exit(main(sys.argv[1:]))

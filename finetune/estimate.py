@@ -1,25 +1,38 @@
-"""How long a training run takes and how much it needs, before it begins. Pure."""
+"""How long a training run takes and how much it needs, before it begins.
+
+The speed is measured: the machine multiplies matrices for a moment. Knows no TensorFlow, which
+would take longer to load than the measurement.
+"""
 
 from __future__ import annotations
 
+import math
 import os
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from shutil import which
+
+import numpy as np
 
 from finetune.dataset import Session
+from finetune.disk import BYTES_PER_WEIGHT, disk_bytes
 from finetune.examples import examples
 from model_server.checkpoint_format import Codec, Sizes, Style
 
-FLOPS_PER_CORE = 60e9
-"""Useful arithmetic per second and core while training, measured on Zen 4 cores with both a
-model of 6 and one of 124 million weights; older laptops reach about half."""
+TOKENS_PER_STEP = 2048
+"""Read between two changes of the weights."""
+MATRIX_WIDTH = 512
+MEASURED_SECONDS = 0.4
+TRAINING_SHARE = 0.6
+"""Of the speed at which numpy multiplies matrices, what training reaches. Two Zen 4 cores: 205
+and 120 thousand million per second. bfloat16 and a GPU are faster: a run takes this at most."""
 FLOPS_PER_WEIGHT_AND_TOKEN = 6
-BYTES_PER_WEIGHT = 4
 COPIES_IN_MEMORY = 5
 """Weights, gradients, their sums, and Adam's two moments."""
 ACTIVATION_BYTES = 4e9
-COPIES_ON_DISK = 8
-"""The newest five weights, the best, and the optimizer's two moments."""
 
 GPT2_SIZES = {
     "124M": Sizes(50257, 1024, 768, 12, 12),
@@ -31,11 +44,13 @@ GPT2_SIZES = {
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """What one friend's training costs at most; early stopping makes it shorter."""
+    """What one friend's training costs at most; early stopping makes it shorter. The seconds are
+    this machine's processor's; `has_gpu` says that there is something faster."""
 
     seconds: float
     memory_bytes: float
     disk_bytes: float
+    has_gpu: bool
 
 
 def estimate(
@@ -45,17 +60,50 @@ def estimate(
     sizes: Sizes,
     style: Style,
     epochs: float,
-    cores: int | None = None,
+    *,
+    tokens: float | None = None,
+    keep: int = 5,
+    threads: int = 0,
 ) -> Estimate:
-    """Estimates from the number of tokens, the size of the model, and the cores."""
+    """Estimates from the number of tokens (`tokens` if they are known, else those of so many
+    passes), the size of the model, and the speed of this machine."""
     found = examples(sessions, codec, friend, style)
-    tokens = sizes.n_ctx * found.batches_per_pass(1, sizes.n_ctx) * epochs
+    tokens = tokens or sizes.n_ctx * found.batches_per_pass(1, sizes.n_ctx) * epochs
     weights = sizes.parameters
-    speed = FLOPS_PER_CORE * (cores or os.cpu_count() or 1)
-    share_of_activations = weights / 124e6
+    share_of_activations = min(1.0, weights / 124e6)
     return Estimate(
-        seconds=tokens * weights * FLOPS_PER_WEIGHT_AND_TOKEN / speed,
+        seconds=seconds_of(tokens, sizes, threads),
         memory_bytes=weights * BYTES_PER_WEIGHT * COPIES_IN_MEMORY
-        + ACTIVATION_BYTES * min(1.0, share_of_activations),
-        disk_bytes=float(weights * BYTES_PER_WEIGHT * COPIES_ON_DISK),
+        + ACTIVATION_BYTES * share_of_activations,
+        disk_bytes=disk_bytes(sizes, keep),
+        has_gpu=has_gpu(),
     )
+
+
+def seconds_of(tokens: float, sizes: Sizes, threads: int = 0) -> float:
+    """Time to train on so many tokens with the processor; `threads` 0 means all cores."""
+    cores = os.cpu_count() or 1
+    share = min(1.0, threads / cores) if threads else 1.0
+    speed = matrix_speed() * TRAINING_SHARE * share
+    return tokens * sizes.parameters * FLOPS_PER_WEIGHT_AND_TOKEN / speed
+
+
+@cache
+def matrix_speed() -> float:
+    """Floating-point operations per second of this machine, all cores together: those of the
+    fastest product of some hundred, as others may be at work for a moment."""
+    matrix = np.random.default_rng(0).random((MATRIX_WIDTH, MATRIX_WIDTH), dtype=np.float32)
+    matrix @ matrix  # the first product also starts the threads
+    fastest = math.inf
+    began = now = time.perf_counter()
+    while now - began < MEASURED_SECONDS:
+        before = now
+        matrix @ matrix
+        now = time.perf_counter()
+        fastest = min(fastest, now - before)
+    return 2 * MATRIX_WIDTH**3 / fastest
+
+
+def has_gpu() -> bool:
+    """Whether there is an NVIDIA GPU, the kind that TensorFlow can use."""
+    return Path("/dev/nvidia0").exists() or which("nvidia-smi") is not None

@@ -46,7 +46,9 @@ class Examples:
                     ids, weights, room = [self.end_of_text], [0.0], window
                 ids = ids + message_ids[: window - 1]
                 weights = weights + message_weights[: window - 1]
-            yield [*ids, self.end_of_text][: window + 1], [*weights, 0.0][: window + 1]
+            if ids[-1] != self.end_of_text:  # which ends every message of a monologue already
+                ids, weights = [*ids, self.end_of_text], [*weights, 0.0]
+            yield ids[: window + 1], weights[: window + 1]
 
     def batches(self, rows: int, window: int, seed: int, used: int) -> Iterator[Batch]:
         """Endless batches, reshuffled in each pass, without the first `used`."""
@@ -61,6 +63,10 @@ class Examples:
                 else:
                     yield batch
             epoch += 1
+
+    def longer_than(self, window: int) -> int:
+        """Messages of which only the beginning fits a window and is learnt."""
+        return sum(len(ids) > window - 1 for session in self.sessions for ids, _ in session)
 
     def batches_per_pass(self, rows: int, window: int) -> int:
         return sum(1 for _ in pack(self.pieces(window, None), rows, window, self.end_of_text))

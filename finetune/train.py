@@ -1,39 +1,37 @@
-"""Fine-tuning one friend, or everybody at once, from a base model.
+"""Fine-tuning one friend, or everybody at once, from a base model or another checkpoint.
 
 Decides what is learnt and how long; the loop, the graph and the text are other modules.
 """
 
 from __future__ import annotations
 
+import json
 import math
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Protocol
 
-from finetune.base_models import BaseModel, load_weights
-from finetune.convert import convert_checkpoint
-from finetune.dataset import CleanCorpus, Parts, Session
-from finetune.examples import Examples, dialogue_examples, examples, pack
+from finetune.base_models import TOKENIZER_FILES
+from finetune.beginning import Beginning
+from finetune.dataset import CleanCorpus
+from finetune.disk import require_room
+from finetune.errors import FinetuneError
+from finetune.estimate import TOKENS_PER_STEP, seconds_of
+from finetune.examples import pack
 from finetune.graph import Graph
-from finetune.loop import Plan, Progress, Run, Watcher, read_progress
-from finetune.stats import writing_statistics
-from model_server.checkpoint_format import (
-    ENCODER_FILE,
-    HPARAMS_FILE,
-    MERGES_FILE,
-    START_OF_TEXT,
-    BaseModelRecord,
-    Codec,
-    Manifest,
-    Sizes,
-    Style,
-    TrainingRecord,
-    write_line_digests,
-)
+from finetune.loop import Plan, Run, Watcher
+from finetune.loss_picture import PICTURE_FILE, draw_losses
+from finetune.material import EVERYBODY as EVERYBODY  # who asks for training asks for it here
+from finetune.material import Material, Prompt
+from finetune.publication import Publication
+from finetune.run_folder import Progress, StepDone, locked, read_losses, read_progress, weight_steps
+from finetune.tensorboard_log import EventLog
+from model_server.checkpoint_format import Codec, Manifest, Sizes, Style
 
-TOKENS_PER_STEP = 2048
+LOGITS_BYTES = 256e6
+"""Of one forward pass at most; several copies of them are held at once."""
 RATE_OF_124M = 1e-4
 """gpt-2-simple's rate for 124 million weights; smaller models take larger steps, with the
 square root of their size."""
@@ -41,180 +39,286 @@ DEFAULT_EPOCHS = 6.0
 VALIDATIONS_PER_EPOCH = 2
 PATIENCE = 3
 """Training ends after so many validations without a new best."""
-EVERYBODY = "everybody"
 AFTER_POOL_SHARE = 0.25
 """Of the passes, those that a friend still gets after a pooled model took all of them."""
-
-Keep = Literal["best", "last"]
+SAMPLE_TOKENS = 40
+SAMPLE_TEMPERATURE, SAMPLE_TOP_K = 0.7, 40
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingSettings:
     """What the user may choose. Of `steps` and `epochs` the first given counts; `minutes`
-    ends a run whatever the others say. `keep` "best" stops early and takes the weights that
-    do best on held-out messages; "last" trains on, towards more voice and more quoting."""
+    ends a run whatever the others say. `early_stop` ends it when held-out messages are no longer
+    told better and takes the weights that told them best; without it training goes on to the
+    end, towards more voice and more quoting. `pooled`: everybody's words were learnt before."""
 
     style: Style = "dialogue"
     epochs: float = DEFAULT_EPOCHS
     steps: int | None = None
     minutes: float | None = None
     rate: float | None = None
-    keep: Keep = "best"
+    keep: int = 5
+    early_stop: bool = True
     seed: int = 0
     threads: int = 0
     save_every_seconds: float = 600.0
+    save_memory: bool = False
+    restart: bool = False
+    pooled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a run left in its folder."""
+    """What a run left in its folder; no manifest if it was stopped before its end."""
 
     folder: Path
     progress: Progress
     manifest: Manifest | None
 
 
-@dataclass(frozen=True, slots=True)
-class Material:
-    """What one run learns from and is tested on. `friend` None is everybody."""
+class Audience(Watcher, Protocol):
+    """A watcher who is also told what is about to happen."""
 
-    friend: str | None
-    people: tuple[str, ...]
-    parts: Parts
-    training: Examples
-    validation: Examples
-    scored_bytes: int
-    """Of the held-out lines; 0 if the friend wrote none since the parts were divided."""
-    selection: dict[str, Any]
-
-    @classmethod
-    def of(cls, corpus: CleanCorpus, name: str, codec: Codec, style: Style) -> Self:
-        """Raises NoSuchFriend, TooLittleText."""
-        friend = None if name == EVERYBODY else corpus.friend(name).name
-        if friend is not None:
-            corpus.require_enough(friend)
-        people = tuple(found.name for found in corpus.friends())
-        parts = corpus.parts
-        scored = [line for s in parts.validation for line in s if friend in (None, line.person)]
-        make = _examples_of(friend, style)
-        return cls(
-            friend, people, parts, make(corpus.stitched(parts.training), codec),
-            make(corpus.stitched(parts.validation), codec),
-            sum(len(line.text.encode()) + 1 for line in scored), corpus.chosen(),
-        )  # fmt: skip
-
-
-def _examples_of(
-    friend: str | None, style: Style
-) -> Callable[[Sequence[Session], Codec], Examples]:
-    if friend is None:
-        return lambda found, codec: dialogue_examples(found, codec, None)
-    return lambda found, codec: examples(found, codec, friend, style)
+    def began(self, progress: Progress, plan: Plan, about: str) -> None: ...
+    def warned(self, text: str) -> None: ...
 
 
 def train_friend(
     corpus: CleanCorpus,
     name: str,
-    base: BaseModel,
+    beginning: Beginning,
     folder: Path,
     settings: TrainingSettings,
-    watcher: Watcher,
+    audience: Audience,
 ) -> Outcome:
     """Fine-tunes on one friend; `EVERYBODY` learns all speakers' words at once.
 
-    A second call goes on where the first was stopped. Raises NoSuchFriend, TooLittleText.
+    A second call goes on where the first was stopped. Raises NoSuchFriend, TooLittleText,
+    FinetuneError (no room, another run's folder, a folder in use), TrainingBroke.
     """
-    material = Material.of(corpus, name, Codec.read(base.folder), settings.style)
-    _prepare(folder, base)
-    sizes = Sizes.read(folder)
-    rows = max(1, min(16, TOKENS_PER_STEP // sizes.n_ctx))
-    plan = _plan(settings, sizes, material, rows)
-    graph = Graph(
-        sizes, window=sizes.n_ctx, rows=rows, seed=settings.seed, threads=settings.threads
+    codec, sizes = Codec.read(beginning.folder), Sizes.read(beginning.folder)
+    material = Material.of(corpus, name, codec, settings.style, pooled=settings.pooled)
+    plan, rows = _plan(settings, sizes, material)
+    require_room(folder, sizes, settings.keep)
+    with locked(folder):
+        identity = _identity(material, beginning, settings)
+        before = None if settings.restart else _run_to_go_on(folder, identity)
+        finished = _finished_already(folder, before, plan)
+        if finished is not None:
+            return finished
+        audience.began(before or Progress(), plan, _about(material, plan, sizes, rows))
+        graph = Graph(
+            sizes, window=sizes.n_ctx, rows=rows, seed=settings.seed, threads=settings.threads,
+            save_memory=settings.save_memory,
+        )  # fmt: skip
+        try:
+            if before is None:
+                beginning.load(graph)
+            trainer = _Trainer(graph, sizes, codec, material, beginning, folder, plan, rows)
+            return trainer.train(settings, identity, before, audience)
+        finally:
+            graph.close()
+
+
+@dataclass(frozen=True, slots=True)
+class _Trainer:
+    """Everything that one run needs, joined."""
+
+    graph: Graph
+    sizes: Sizes
+    codec: Codec
+    material: Material
+    beginning: Beginning
+    folder: Path
+    plan: Plan
+    rows: int
+
+    def train(
+        self,
+        settings: TrainingSettings,
+        identity: dict[str, Any],
+        before: Progress | None,
+        audience: Audience,
+    ) -> Outcome:
+        window, material = self.sizes.n_ctx, self.material
+        publication = Publication(
+            self.folder, self.graph, self.sizes, material, self.beginning,
+            self.rows * window * self.plan.micro_batches,
+        )  # fmt: skip
+        run = Run(
+            self.folder, self.graph, self.plan,
+            lambda used: material.training.batches(self.rows, window, settings.seed, used),
+            validate=self._bits_per_byte,
+            speak=self._speaker(settings.seed),
+            prepare=lambda: _copy_tokenizer(self.beginning.folder, self.folder),
+            publish=publication.publish,
+            settings=identity,
+            restart=settings.restart,
+        )  # fmt: skip
+        with EventLog(self.folder, before.step if before else 0) as log:
+            progress = run.train(_Logged(audience, log))
+        if not progress.finished:
+            return Outcome(self.folder, progress, None)
+        with run.saving(progress):
+            if progress.best_step is not None:
+                self.graph.restore_weights(self.folder / f"model-{progress.best_step}")
+                self.graph.save_weights(self.folder / "model", progress.best_step)
+            title = f"{material.friend or EVERYBODY}, from {self.beginning.name}"
+            picture = self.folder / PICTURE_FILE
+            draw_losses(title, read_losses(self.folder), progress, picture)
+            return Outcome(self.folder, progress, publication.finish(progress))
+
+    def _bits_per_byte(self) -> float:
+        validation, window = self.material.validation, self.sizes.n_ctx
+        pieces = validation.pieces(window, None)
+        batches = pack(pieces, self.rows, window, validation.end_of_text)
+        nats = sum(float(self.graph.losses(*batch).sum()) for batch in batches)
+        return nats / math.log(2) / max(1, self.material.scored_bytes)
+
+    def _speaker(self, seed: int) -> Callable[[], str]:
+        length = min(SAMPLE_TOKENS, self.sizes.n_ctx // 2)
+        prompt = self.material.prompt(self.codec, self.sizes.n_ctx - length)
+
+        def speak() -> str:
+            ids = self.graph.sample(
+                prompt.ids, length, temperature=SAMPLE_TEMPERATURE, top_k=SAMPLE_TOP_K, seed=seed,
+                stop_id=prompt.stop,
+            )  # fmt: skip
+            return _sample_text(prompt, self.codec, ids)
+
+        return speak
+
+
+def _sample_text(prompt: Prompt, codec: Codec, ids: list[int]) -> str:
+    said = codec.decode(token for token in ids if token != codec.end_of_text)
+    answer = f"{prompt.speaker}: {said.strip().splitlines()[0] if said.strip() else '(nothing)'}"
+    return f"{prompt.asked} | {answer}" if prompt.asked else answer
+
+
+class _Logged:
+    """Passes on what a run tells, and writes it to TensorBoard's log."""
+
+    def __init__(self, audience: Audience, log: EventLog) -> None:
+        self._audience = audience
+        self._log: EventLog | None = log
+        self._seconds = math.nan
+
+    def stepped(self, done: StepDone, progress: Progress, plan: Plan) -> None:
+        took, self._seconds = done.seconds - self._seconds, done.seconds
+        speed = done.tokens / took if took > 0 else math.nan
+        self._write(lambda log: log.step(done, speed))
+        self._audience.stepped(done, progress, plan)
+
+    def validated(self, step: int, bits_per_byte: float) -> None:
+        self._write(lambda log: log.validation(step, bits_per_byte))
+        self._audience.validated(step, bits_per_byte)
+
+    def said(self, step: int, text: str) -> None:
+        self._write(lambda log: log.text(step, text))
+        self._audience.said(step, text)
+
+    def saved(self, step: int) -> None:
+        self._write(lambda log: log.flush())
+        self._audience.saved(step)
+
+    def stop_asked(self) -> bool:
+        return self._audience.stop_asked()
+
+    def _write(self, entry: Callable[[EventLog], None]) -> None:
+        """A curve that cannot be written must not end the training that it shows."""
+        if self._log is None:
+            return
+        try:
+            entry(self._log)
+        except OSError as error:
+            self._log = None
+            self._audience.warned(
+                f"TensorBoard's log cannot be written ({error.strerror}); training goes on."
+            )
+
+
+def _copy_tokenizer(source: Path, folder: Path) -> None:
+    for name in TOKENIZER_FILES:
+        part = folder / f"{name}.part"
+        shutil.copyfile(source / name, part)
+        part.replace(folder / name)
+
+
+# --- whose run is in the folder ----------------------------------------------------------------
+
+
+def _identity(
+    material: Material, beginning: Beginning, settings: TrainingSettings
+) -> dict[str, Any]:
+    """What makes two runs the same one. How long and how fast it learns may change on the way."""
+    identity = {
+        "friend": material.friend or EVERYBODY,
+        "base": beginning.name,
+        "weights of the base": beginning.hash(),
+        "style": settings.style,
+        "seed": settings.seed,
+        "selection of messages": material.selection,
+        "text": material.digest(),
+    }
+    # As it comes back from the file: JSON knows no tuples.
+    same: dict[str, Any] = json.loads(json.dumps(identity))
+    return same
+
+
+def _run_to_go_on(folder: Path, identity: dict[str, Any]) -> Progress | None:
+    """The run in this folder, or None if there is none. Raises FinetuneError if there is a run
+    with other settings, or weights of no run at all."""
+    ways = (
+        "give --restart to begin anew here (the old weights stay until the first save), or "
+        "another folder with --out"
     )
-    if read_progress(folder) is None:
-        load_weights(graph, base)
-    run = Run(
-        folder,
-        graph,
-        plan,
-        lambda used: material.training.batches(rows, sizes.n_ctx, settings.seed, used),
-        lambda: _bits_per_byte(graph, material, rows, sizes.n_ctx),
-    )
-    progress = run.train(watcher)
-    if progress.finished and progress.best_step is not None:
-        graph.restore_weights(folder / f"model-{progress.best_step}")
-        graph.save_weights(folder / "model", progress.best_step)
-    graph.close()
-    if not progress.finished:
-        return Outcome(folder, progress, None)
-    tokens = progress.step * rows * sizes.n_ctx * plan.micro_batches
-    _manifest(material, base, settings.style, sizes, progress, tokens).write(folder)
-    write_line_digests((line.text for s in material.parts.training for line in s), folder)
-    convert_checkpoint(folder, "q8_0" if sizes.n_embd % 32 == 0 else "f16")
-    return Outcome(folder, progress, Manifest.read(folder))
+    before = read_progress(folder)
+    if before is None:
+        if weight_steps(folder):
+            raise FinetuneError(f"{folder} holds weights of another run; {ways}.")
+        return None
+    if before.settings != identity:
+        differing = [
+            f"the {key} {_change(before.settings.get(key), value)}"
+            for key, value in identity.items()
+            if before.settings.get(key) != value
+        ]
+        raise FinetuneError(
+            f"{folder} holds a run with other settings: {', '.join(differing)}. To go on with it "
+            f"give the settings that it had; otherwise {ways}."
+        )
+    return before
 
 
-def _manifest(
-    material: Material,
-    base: BaseModel,
-    style: Style,
-    sizes: Sizes,
-    progress: Progress,
-    tokens: int,
-) -> Manifest:
-    friend = material.friend
-    lines = [line for s in material.parts.training for line in s if friend in (None, line.person)]
-    dialogue = style == "dialogue"
-    return Manifest(
-        friend=friend or EVERYBODY,
-        speaker=friend,
-        known_speakers=list(material.people),
-        style=style,
-        prompt_prefix="" if dialogue else START_OF_TEXT,
-        stop="\n" if dialogue else "",
-        end_of_text="token",
-        window=sizes.n_ctx,
-        base=BaseModelRecord(name=base.name, hash=base.hash()),
-        step=progress.best_step or progress.step,
-        trained_on=TrainingRecord(
-            messages=len(lines),
-            tokens=tokens,
-            chats=len({line.chat for line in lines}),
-            since=min(line.sent_at for line in lines).isoformat(),
-            until=max(line.sent_at for line in lines).isoformat(),
-            cut_date=material.parts.validation_from.isoformat(),
-            test_from=material.parts.test_from.isoformat(),
-            selection=material.selection,
-        ),
-        statistics=writing_statistics(material.parts.training, friend) if friend else {},
-        bits_per_byte=_held_out(progress),
-    )
+def _change(old: Any, new: Any) -> str:
+    """What is long or has no name is only said to be another."""
+    shown = [value for value in (old, new) if isinstance(value, str | int) and len(str(value)) < 40]
+    return f"was {old} and is now {new}" if len(shown) == 2 else "is another now"
 
 
-def _held_out(progress: Progress) -> dict[str, float]:
-    """Of the weights that are kept: the best ones if any were marked, else the last."""
-    if not progress.validations:
-        return {}
-    value = progress.best if progress.best_step else progress.validations[-1][1]
-    return {"held_out": round(value, 4)}
+def _finished_already(folder: Path, before: Progress | None, plan: Plan) -> Outcome | None:
+    if before is None or not plan.is_over(before):
+        return None
+    manifest = Manifest.read(folder)
+    whole = manifest.gguf is not None and not manifest.in_training
+    return Outcome(folder, before, manifest) if before.finished and whole else None
 
 
-def _prepare(folder: Path, base: BaseModel) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    for name in (ENCODER_FILE, MERGES_FILE, HPARAMS_FILE):
-        shutil.copyfile(base.folder / name, folder / name)
+# --- the plan ----------------------------------------------------------------------------------
 
 
-def _plan(settings: TrainingSettings, sizes: Sizes, material: Material, rows: int) -> Plan:
-    training = material.training
+def _plan(settings: TrainingSettings, sizes: Sizes, material: Material) -> tuple[Plan, int]:
+    """How long and how fast to learn, and the windows of one forward pass."""
+    training, window = material.training, sizes.n_ctx
+    at_once = min(TOKENS_PER_STEP, LOGITS_BYTES / 4 / sizes.n_vocab)
+    rows = max(1, min(16, int(at_once) // window))
+    micro_batches = max(1, TOKENS_PER_STEP // (rows * window))
     # Without anything to validate on, the last weights are all there is to keep.
     validates = material.scored_bytes > 0
-    keep_best = settings.keep == "best" and validates
-    micro_batches = max(1, TOKENS_PER_STEP // (rows * sizes.n_ctx))
-    per_pass = training.batches_per_pass(rows, sizes.n_ctx) / micro_batches
+    keep_best = settings.early_stop and validates
+    per_pass = training.batches_per_pass(rows, window) / micro_batches
     steps = settings.steps or max(1, round(settings.epochs * per_pass))
-    return Plan(
+    plan = Plan(
         steps=steps,
         rate=settings.rate or RATE_OF_124M * math.sqrt(124e6 / sizes.parameters),
         warmup_steps=min(50, max(1, steps // 10)),
@@ -222,14 +326,23 @@ def _plan(settings: TrainingSettings, sizes: Sizes, material: Material, rows: in
         micro_batches=micro_batches,
         save_every_seconds=settings.save_every_seconds,
         validate_every_steps=max(1, round(per_pass / VALIDATIONS_PER_EPOCH)) if validates else 0,
+        keep=settings.keep,
         keep_best=keep_best,
         patience=PATIENCE if keep_best else 0,
         deadline_seconds=(settings.minutes or math.inf) * 60,
     )
+    return plan, rows
 
 
-def _bits_per_byte(graph: Graph, material: Material, rows: int, window: int) -> float:
-    validation = material.validation
-    batches = pack(validation.pieces(window, None), rows, window, validation.end_of_text)
-    nats = sum(float(graph.losses(*batch).sum()) for batch in batches)
-    return nats / math.log(2) / max(1, material.scored_bytes)
+def _about(material: Material, plan: Plan, sizes: Sizes, rows: int) -> str:
+    """What the user is told before the first step."""
+    window = sizes.n_ctx
+    passes = plan.steps * plan.micro_batches / material.training.batches_per_pass(rows, window)
+    tokens = plan.steps * plan.micro_batches * rows * window
+    seconds = min(seconds_of(tokens, sizes), plan.deadline_seconds)
+    cut = material.training.longer_than(window)
+    said = (
+        f"{len(material.lines)} messages, {passes:.1f} passes in {plan.steps} steps, at most about "
+        f"{max(1, round(seconds / 60))} min by what this processor can do"
+    )
+    return said + (f"; of {cut} very long messages only the beginning is learnt" if cut else "")

@@ -285,6 +285,8 @@ class Manifest(_Part):
     window: int | None = None
     base: BaseModelRecord | None = None
     step: int = 0
+    in_training: bool = False
+    """Whether a run still goes on, so that these weights are not its last."""
     trained_on: TrainingRecord = TrainingRecord()
     gguf: GgufRecord | None = None
     sampling: dict[str, float] = {}

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import math
+import os
+import signal
 import sys
-from contextlib import redirect_stdout
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import asdict
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from finetune.commands.console import (
@@ -31,7 +36,9 @@ from finetune.commands.console import (
 from finetune.errors import FinetuneError
 
 if TYPE_CHECKING:
+    from finetune.beginning import Beginning
     from finetune.dataset import CleanCorpus
+    from model_server.checkpoint_format import Codec, Sizes
 
 
 def add_train(commands: Commands) -> None:
@@ -39,21 +46,24 @@ def add_train(commands: Commands) -> None:
     parser.add_argument("friends", nargs="*", metavar="FRIEND")
     parser.add_argument("--all", action="store_true", help="everybody with enough messages")
     parser.add_argument("--base", default="demo", metavar="NAME", help="default: %(default)s")
+    parser.add_argument(
+        "--from", dest="start", metavar="FOLDER[:STEP]",
+        help="begin with the weights of a checkpoint folder instead, ours or gpt-2-simple's",
+    )  # fmt: skip
     parser.add_argument("--style", choices=["dialogue", "monologue"], default="dialogue")
     parser.add_argument("--pool", action="store_true",
                         help="first learn from everybody, then from the friend")  # fmt: skip
-    parser.add_argument("--epochs", type=float, default=6.0, help="passes (default: %(default)s)")
-    parser.add_argument("--steps", type=int, help="instead of --epochs")
-    parser.add_argument("--minutes", type=float, help="stop after so long")
-    parser.add_argument("--rate", type=float, help="learning rate; default: by model size")
+    _length_options(parser)
     parser.add_argument(
-        "--keep",
-        choices=["best", "last"],
-        default="best",
-        help="best: stop early, with the weights that do best on held-out messages; last: train "
-        "on, towards more voice and more quoting",
-    )
+        "--keep", type=_count, default=5, metavar="N",
+        help="newest weights to keep beside the best (default: %(default)s)",
+    )  # fmt: skip
+    parser.add_argument("--restart", action="store_true",
+                        help="begin anew where another run lies")  # fmt: skip
+    parser.add_argument("--save-memory", action="store_true",
+                        help="a little slower, with less memory")  # fmt: skip
     parser.add_argument("--estimate", action="store_true", help="only say what it would cost")
+    parser.add_argument("--out", type=Path, metavar="FOLDER", help="of one friend's checkpoint")
     parser.add_argument("--checkpoints", type=Path, default=CHECKPOINTS, metavar="FOLDER")
     parser.add_argument("--models", type=Path, default=MODELS, metavar="FOLDER")
     run_options(parser)
@@ -62,62 +72,179 @@ def add_train(commands: Commands) -> None:
     json_option(parser)
 
 
-def _train(options: argparse.Namespace) -> int:
-    if not options.estimate:
-        need_train_extra()
-    from finetune.dataset import MINIMUM_MESSAGES
+def _length_options(parser: argparse.ArgumentParser) -> None:
+    """How long to learn, and how fast."""
+    parser.add_argument("--epochs", type=_positive, default=6.0,
+                        help="passes (default: %(default)s)")  # fmt: skip
+    parser.add_argument("--steps", type=_count, help="instead of --epochs")
+    parser.add_argument("--minutes", type=_positive, help="stop after so long")
+    parser.add_argument("--rate", type=_positive, help="learning rate; default: by model size")
+    parser.add_argument(
+        "--no-early-stop", dest="early_stop", action="store_false",
+        help="train to the end and keep the last weights: more voice and more quoting",
+    )  # fmt: skip
 
+
+def _positive(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number above 0")
+    return value
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1 on")
+    return int(text)
+
+
+def _train(options: argparse.Namespace) -> int:
+    with _leaving_at_once():
+        if not options.estimate:
+            need_train_extra()
+        _require_sense(options)
+        cleaned = read_clean(options)
+        names = _names(options, cleaned)
+        return _estimate(options, cleaned, names) if options.estimate else _run(
+            options, cleaned, names
+        )  # fmt: skip
+
+
+@contextmanager
+def _leaving_at_once() -> Iterator[None]:
+    """Until the first step there is nothing to save, and TensorFlow's loading turns a
+    KeyboardInterrupt into tracebacks of its own; so Ctrl-C simply ends the process."""
+
+    def leave(number: int, frame: FrameType | None) -> None:
+        os._exit(INTERRUPTED)
+
+    before = signal.signal(signal.SIGINT, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _require_sense(options: argparse.Namespace) -> None:
+    """Raises FinetuneError for options that contradict each other."""
     if bool(options.friends) == options.all:
         raise FinetuneError("Name the friends to train, or give --all; see: botconvo friends")
-    cleaned = read_clean(options)
-    names = [cleaned.friend(name).name for name in options.friends] or [
-        friend.name for friend in cleaned.friends() if friend.lines >= MINIMUM_MESSAGES
-    ]
-    for name in names:
-        cleaned.require_enough(name)
-    if options.estimate:
-        return _estimate(options, cleaned, names)
-    from finetune.base_models import find_base
-    from finetune.train import AFTER_POOL_SHARE, EVERYBODY
+    if options.out and len(options.friends) != 1:
+        raise FinetuneError(
+            "--out is the folder of one friend; name one friend, or give --checkpoints FOLDER, in "
+            "which everybody gets a folder."
+        )
+    if options.start and options.pool:
+        raise FinetuneError(
+            "--pool begins with a base model and --from with a checkpoint; give one of them."
+        )
 
-    base = find_base(options.base, options.models, packaged_base())
+
+def _names(options: argparse.Namespace, cleaned: CleanCorpus) -> list[str]:
+    """Whom to train. Raises NoSuchFriend, TooLittleText."""
+    from finetune.errors import TooLittleText
+    from finetune.material import floor, require_enough
+
+    if options.friends:
+        names = list(dict.fromkeys(cleaned.friend(name).name for name in options.friends))
+        for name in names:
+            require_enough(cleaned, name, pooled=options.pool)
+        return names
+    able = []
+    for friend in cleaned.friends():
+        try:
+            require_enough(cleaned, friend.name, pooled=options.pool)
+            able.append(friend.name)
+        except TooLittleText as error:
+            print(worded(f"left out: {error}"), file=sys.stderr)
+    if not able:
+        raise TooLittleText(
+            f"Nobody wrote the {floor(pooled=options.pool)} usable messages that training needs; "
+            "import more chats, or choose less narrowly."
+        )
+    return able
+
+
+def _run(options: argparse.Namespace, cleaned: CleanCorpus, names: list[str]) -> int:
+    from finetune.base_models import find_base
+    from finetune.beginning import from_base, from_folder
+    from finetune.material import EVERYBODY
+    from finetune.train import AFTER_POOL_SHARE
+
+    if options.start:
+        beginning = from_folder(options.start)
+    else:
+        beginning = from_base(find_base(options.base, options.models, packaged_base()))
     if options.pool:
-        finished, _ = _train_one(options, cleaned, EVERYBODY, base, options.models)
+        finished, _ = _train_one(
+            options, cleaned, EVERYBODY, beginning, options.models / folder_name(EVERYBODY)
+        )
         options.epochs *= AFTER_POOL_SHARE
         if not finished:
             return INTERRUPTED
-        base = find_base(EVERYBODY, options.models, packaged_base())
+        beginning = from_base(find_base(EVERYBODY, options.models, packaged_base()))
+    else:
+        _advise(cleaned, names, beginning)
     rows = []
     for name in names:
-        finished, row = _train_one(options, cleaned, name, base, options.checkpoints)
+        folder = options.out or options.checkpoints / folder_name(name)
+        if folder.resolve() == beginning.folder.resolve():
+            raise FinetuneError(
+                f"{folder} holds the weights to begin with; name another folder with --out."
+            )
+        finished, row = _train_one(options, cleaned, name, beginning, folder)
         rows.append(row)
         if not finished:
             return INTERRUPTED
-    if options.json:
-        print_json(rows)
-    else:
-        for row in rows:
-            print(
-                f"{row['folder']}: {row['messages']} messages of {row['friend']}, "
-                f"{row['bits_per_byte']} bits per byte on newer ones"
-            )
-        print(worded("Next: botconvo run"))
+    _report(options, rows)
     return DONE
 
 
-def _estimate(options: argparse.Namespace, cleaned: CleanCorpus, names: list[str]) -> int:
-    from finetune.estimate import GPT2_SIZES, estimate
-    from model_server.checkpoint_format import ENCODER_FILE, Codec, Sizes
+def _advise(cleaned: CleanCorpus, names: list[str], beginning: Beginning) -> None:
+    """Says of friends with little text what would help."""
+    from finetune.inspection import is_enough
+    from model_server.checkpoint_format import Codec
 
-    folder = options.models / options.base
-    folder = folder if (folder / ENCODER_FILE).is_file() else packaged_base()
-    # A model that is not there yet is reckoned with the small one's tokenizer, which makes
-    # about a tenth more tokens of chat.
-    sizes = GPT2_SIZES.get(options.base) or Sizes.read(folder)
-    codec = Codec.read(folder)
+    codec = Codec.read(beginning.folder)
+    for name in names:
+        found = is_enough(name, [line for line in cleaned.lines if line.person == name], codec)
+        if found.way != "own model":
+            print(
+                worded(
+                    f"{name} wrote {found.messages} usable messages, {found.tokens} tokens, which "
+                    "is little for a model of one's own; --pool lets it learn from everybody first."
+                ),
+                file=sys.stderr,
+            )
+
+
+def _report(options: argparse.Namespace, rows: list[dict[str, Any]]) -> None:
+    if options.json:
+        print_json(rows)
+        return
+    for row in rows:
+        bits = row["bits_per_byte"]
+        held_out = (
+            "no newer ones to test on" if bits is None else f"{bits} bits per byte on newer ones"
+        )
+        print(f"{row['folder']}: {row['messages']} messages of {row['friend']}, {held_out}")
+    print(worded("Next: botconvo run"))
+
+
+def _estimate(options: argparse.Namespace, cleaned: CleanCorpus, names: list[str]) -> int:
+    from finetune.estimate import TOKENS_PER_STEP, estimate
+
+    sizes, codec = _sizes_to_be(options)
     rows = []
     for name in names:
-        found = estimate(cleaned.sessions, name, codec, sizes, options.style, options.epochs)
+        found = estimate(
+            cleaned.sessions, name, codec, sizes, options.style, options.epochs,
+            tokens=options.steps and options.steps * TOKENS_PER_STEP, keep=options.keep,
+            threads=options.threads,
+        )  # fmt: skip
         rows.append({"friend": name, **asdict(found)})
     if options.json:
         print_json(rows)
@@ -128,23 +255,47 @@ def _estimate(options: argparse.Namespace, cleaned: CleanCorpus, names: list[str
             f"{row['friend']}: up to {row['seconds'] / 60:.0f} min, "
             f"{memory:.1f} GB of memory, {disk:.1f} GB of disk"
         )
-    print(worded(f"Next: botconvo train --base {options.base} {as_arguments(names[0])}"))
+    if rows[0]["has_gpu"]:
+        print("The time is the processor's; there is a GPU, which takes a fraction of it.")
+    start = f"--from {options.start}" if options.start else f"--base {options.base}"
+    print(worded(f"Next: botconvo train {start} {as_arguments(names[0])}"))
     return DONE
 
 
+def _sizes_to_be(options: argparse.Namespace) -> tuple[Sizes, Codec]:
+    """Of the model that would be trained, also of one that is not downloaded yet."""
+    from finetune.estimate import GPT2_SIZES
+    from model_server.checkpoint_format import ENCODER_FILE, Codec, Sizes
+
+    if options.start:
+        whole = Path(options.start)
+        folder = whole if whole.is_dir() else Path(options.start.rpartition(":")[0])
+        return Sizes.read(folder), Codec.read(folder)
+    folder = options.models / options.base
+    folder = folder if (folder / ENCODER_FILE).is_file() else packaged_base()
+    # A model that is not there yet is reckoned with the small one's tokenizer, which makes
+    # about a tenth more tokens of chat.
+    return GPT2_SIZES.get(options.base) or Sizes.read(folder), Codec.read(folder)
+
+
 def _train_one(
-    options: argparse.Namespace, cleaned: Any, name: str, base: Any, parent: Path
+    options: argparse.Namespace, cleaned: CleanCorpus, name: str, beginning: Beginning, folder: Path
 ) -> tuple[bool, dict[str, Any]]:
+    from finetune.material import EVERYBODY
     from finetune.progress import ProgressBar
     from finetune.train import TrainingSettings, train_friend
 
     settings = TrainingSettings(
         style=options.style, epochs=options.epochs, steps=options.steps,
-        minutes=options.minutes, rate=options.rate, keep=options.keep, seed=options.seed,
-        threads=options.threads, save_every_seconds=options.save_every,
+        minutes=options.minutes, rate=options.rate, keep=options.keep,
+        early_stop=options.early_stop, seed=options.seed, threads=options.threads,
+        save_every_seconds=options.save_every, save_memory=options.save_memory,
+        restart=options.restart, pooled=options.pool,
     )  # fmt: skip
-    with ProgressBar(name) as bar, redirect_stdout(sys.stderr):
-        outcome = train_friend(cleaned, name, base, parent / folder_name(name), settings, bar)
+    talk = worded(f"to talk with it meanwhile: botconvo chat {as_arguments(name)}")
+    hint = talk if name != EVERYBODY and folder.parent == CHECKPOINTS else ""
+    with ProgressBar(name, hint=hint) as bar, redirect_stdout(sys.stderr):
+        outcome = train_friend(cleaned, name, beginning, folder, settings, bar)
     manifest = outcome.manifest
     if manifest is None:
         print(

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from finetune.loop import Plan, read_progress
+from finetune.loop import Plan
+from finetune.run_folder import read_losses, read_progress
 from model_server.checkpoint_format import Codec, Manifest, Sizes
 from tests.conftest import run_botconvo
+from tests.finetune.training_here import train_here
 
 GPT_2_SIMPLE = """
 import sys, warnings
@@ -70,56 +72,122 @@ def train(folder: Path, models: Path, corpus_file: Path, *more: object) -> list[
     ]  # fmt: skip
 
 
-def test_a_killed_run_goes_on_to_the_same_weights(
+def begin(command: list[str]) -> subprocess.Popen[str]:
+    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+
+
+def wait_for_save(process: subprocess.Popen[str], step: int) -> None:
+    """Returns when the run has said that it saved this step, or a later one."""
+    assert process.stderr is not None
+    lines = []
+    for line in process.stderr:
+        lines.append(line)
+        found = re.search(r"step (\d+) saved", line)
+        if found and int(found[1]) >= step:
+            return
+    raise AssertionError("".join(lines))
+
+
+def test_a_run_killed_at_any_moment_goes_on_with_the_same_losses(
     models: Path, corpus_file: Path, tmp_path: Path
 ) -> None:
-    options = ("--steps", 40, "--save-every", 0)
     whole, killed = tmp_path / "whole", tmp_path / "killed"
-    subprocess.run(train(whole, models, corpus_file, *options), check=True, capture_output=True)
+    train_here(corpus_file, models, whole, steps=30, save_every_seconds=0)
+    command = train(killed, models, corpus_file, "--steps", 30, "--save-every", 0)
 
-    process = subprocess.Popen(train(killed, models, corpus_file, *options), stderr=subprocess.PIPE)
-    while (progress := read_progress(killed / "dex")) is None or progress.step < 5:
-        assert process.poll() is None
-        time.sleep(0.02)  # the file appears when the run saves; there is no event to await
-    process.send_signal(signal.SIGKILL)
+    process = begin(command)
+    wait_for_save(process, 4)
+    process.kill()
     process.communicate()
-    stopped_at = read_progress(killed / "dex")
-    assert stopped_at is not None
-    assert 5 <= stopped_at.step < 40
+    first = read_progress(killed / "dex")
+    assert first is not None
+    assert 4 <= first.step < 30
 
-    subprocess.run(train(killed, models, corpus_file, *options), check=True, capture_output=True)
+    process = begin(command)
+    wait_for_save(process, 10)
+    state = killed / "dex" / "training"
+    while not _is_saving(state, killed / "dex"):  # no event tells of the middle of a save
+        assert process.poll() is None
+    process.kill()
+    process.communicate()
+    second = read_progress(killed / "dex")
+    assert second is not None
+    assert 10 <= second.step < 30
+
+    subprocess.run(command, check=True, capture_output=True)
+    ends = [read_losses(folder) for folder in (whole, killed / "dex")]
+    assert [done.step for done in ends[1]] == list(range(1, 31))
+    for one, other in zip(*ends, strict=True):
+        assert one.loss == pytest.approx(other.loss, abs=1e-3)
+        assert one.rate == pytest.approx(other.rate)
     from finetune.graph import latest_checkpoint, read_weights
 
-    ends = [latest_checkpoint(folder / "dex") for folder in (whole, killed)]
-    assert ends[0] is not None
-    assert ends[1] is not None
-    assert ends[0].name == ends[1].name
-    first, second = (read_weights(end) for end in ends)
-    assert first.keys() == second.keys()
-    for name, weights in first.items():
-        np.testing.assert_allclose(weights, second[name], atol=2e-4, err_msg=name)
+    prefixes = [latest_checkpoint(folder) for folder in (whole, killed / "dex")]
+    assert prefixes[0] is not None
+    assert prefixes[1] is not None
+    assert prefixes[0].name == prefixes[1].name
+    weights = read_weights(prefixes[1])
+    for name, values in read_weights(prefixes[0]).items():
+        np.testing.assert_allclose(values, weights[name], atol=5e-4, err_msg=name)
+
+
+def _is_saving(state: Path, folder: Path) -> bool:
+    """Whether the optimizer's state of a step is there whose progress is not written yet."""
+    progress = read_progress(folder)
+    assert progress is not None
+    steps = [int(path.name.split("-")[1].split(".")[0]) for path in state.glob("optimizer-*")]
+    return max(steps, default=0) > progress.step
 
 
 def test_ctrl_c_saves_and_the_same_command_goes_on(
     models: Path, corpus_file: Path, tmp_path: Path
 ) -> None:
-    command = train(tmp_path, models, corpus_file, "--steps", 5000, "--save-every", 0)
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    while (progress := read_progress(tmp_path / "dex")) is None:
-        assert process.poll() is None
-        time.sleep(0.02)  # as above
+    process = begin(train(tmp_path, models, corpus_file, "--steps", 5000, "--save-every", 0))
+    wait_for_save(process, 1)
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "Next: the same command goes on from there." in errors
     saved = read_progress(tmp_path / "dex")
     assert saved is not None
-    assert saved.step >= progress.step
-    command[command.index("5000")] = str(saved.step + 3)
-    subprocess.run(command, check=True, capture_output=True)
-    after = read_progress(tmp_path / "dex")
-    assert after is not None
-    assert after.step == saved.step + 3
+    assert Manifest.read(tmp_path / "dex").in_training
+    done = train_here(corpus_file, models, tmp_path / "dex", steps=saved.step + 3)
+    assert done.progress.step == saved.step + 3
+
+
+def test_ctrl_c_before_the_first_step_leaves_at_once_and_nothing_behind(
+    models: Path, corpus_file: Path, tmp_path: Path
+) -> None:
+    process = begin(train(tmp_path / "new", models, corpus_file, "--steps", 5000))
+    assert process.stderr is not None
+    assert "--pool lets it learn from everybody first" in process.stderr.readline()
+    process.send_signal(signal.SIGINT)  # in the middle of loading or building
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Traceback" not in errors
+    assert not list(tmp_path.rglob("model-*"))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux can limit another process")
+def test_a_save_that_finds_no_room_leaves_the_last_one_and_the_same_command_goes_on(
+    models: Path, corpus_file: Path, tmp_path: Path
+) -> None:
+    import resource
+
+    process = begin(train(tmp_path, models, corpus_file, "--steps", 5000, "--save-every", 0))
+    wait_for_save(process, 2)
+    resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (2000, 2000))  # bytes of a file
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 1, errors
+    assert "Traceback" not in errors
+    *_, last = errors.splitlines()
+    saved = read_progress(tmp_path / "dex")
+    assert saved is not None
+    assert last.startswith("botconvo: ")
+    assert f"The weights of step {saved.step} stay; make room there" in last
+    assert not list(tmp_path.rglob("*tempstate*"))
+    done = train_here(corpus_file, models, tmp_path / "dex", steps=saved.step + 2)
+    assert done.progress.step == saved.step + 2
 
 
 def test_a_monologue_friend_and_a_pooled_one_can_be_trained(
@@ -146,6 +214,11 @@ def test_a_monologue_friend_and_a_pooled_one_can_be_trained(
         (["Bort"], "Nobody called 'Bort' is in this corpus"),
         (["Marlow", "--base", "giant"], "There is no base model 'giant'"),
         ([], "Name the friends to train, or give --all"),
+        (["Marlow", "Dex", "--out", "x"], "--out is the folder of one friend"),
+        (["Dex", "--from", "x", "--pool"], "give one of them"),
+        (["Dex", "--from", "nowhere"], "there is no such checkpoint folder"),
+        (["Dex", "--minutes", "-3"], "'-3' is no number above 0"),
+        (["Dex", "--keep", "best"], "'best' is no whole number from 1 on"),
     ],
 )
 def test_a_wrong_wish_is_answered_with_one_sentence(
@@ -176,6 +249,7 @@ def test_estimates_grow_with_the_model(corpus_file: Path) -> None:
         )[0]
         for base in ("124M", "355M")
     }
+    assert isinstance(rows["124M"]["has_gpu"], bool)
     for key in ("seconds", "memory_bytes", "disk_bytes"):
         assert rows["355M"][key] > 1.5 * rows["124M"][key] > 0
     assert not Path("checkpoints").exists()
