@@ -7,9 +7,10 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 
-from finetune.commands import base, conversion, corpus, datasets, inspection, training
+from finetune.commands import base, conversion, corpus, datasets, evaluation, inspection, training
 from finetune.commands.console import (
     DONE,
+    FAILED,
     INTERRUPTED,
     MISTAKE,
     Command,
@@ -17,7 +18,7 @@ from finetune.commands.console import (
     sentence_on,
     worded,
 )
-from finetune.errors import FinetuneError
+from finetune.errors import FinetuneError, TrainingBroke
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -47,7 +48,7 @@ def _run(options: argparse.Namespace) -> int:
         code = command(options)
     except (FinetuneError, CheckpointError) as error:
         print(f"botconvo: {worded(str(error))}", file=sys.stderr)
-        return MISTAKE
+        return FAILED if isinstance(error, TrainingBroke) else MISTAKE
     with named_in_errors("standard output"):
         print(end="", flush=True)
     return code
@@ -67,6 +68,7 @@ def build_parser() -> argparse.ArgumentParser:
         datasets.add_dataset,
         base.add_base,
         training.add_train,
+        evaluation.add_evaluate,
         conversion.add_convert,
     ):
         add(commands)
