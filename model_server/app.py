@@ -140,7 +140,10 @@ async def chat(request: web.Request) -> web.StreamResponse:
     )
     prompt = compose(served.codec, served.manifest, service.window, turn)
     top = body.top_logprobs if body.logprobs else 0
-    parameters = replace(service.parameters(body, body.stops), top_logprobs=top or 0)
+    parameters = replace(
+        service.parameters(body, body.stops), top_logprobs=top or 0,
+        favoured=prompt.favoured if steering.phrase else (),
+    )  # fmt: skip
     if body.max_completion_tokens is not None:
         parameters = replace(parameters, max_tokens=body.max_completion_tokens)
     envelope = Envelope.new("chatcmpl", served.model)

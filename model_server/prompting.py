@@ -6,6 +6,7 @@ which style of prompt the checkpoint was trained for.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,6 +14,13 @@ from model_server.checkpoint_format import Codec, Line, Manifest, dialogue_promp
 
 PROMPT_SHARE = 0.75
 """The part of the window that a prompt may fill; the rest is the answer's."""
+PHRASE_BIAS = 4.0
+"""Added to the logits of a phrase's words: enough that they come up where they fit, and not
+enough that they come up everywhere (`scripts/bench steering`)."""
+SHORTEST_BEGINNING = 3
+"""In characters, of the token that a word begins with."""
+LEAST_PART = 0.4
+"""The same, of the word's length."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +46,9 @@ class Prompt:
     ids: tuple[int, ...]
     opening: str = ""
     is_raw: bool = False
+    favoured: tuple[tuple[int, float], ...] = ()
+    """Tokens that make it likelier that the answer takes the phrase up, each with what is added to
+    its logit."""
 
 
 def compose(codec: Codec, manifest: Manifest, window: int, turn: Turn) -> Prompt:
@@ -48,11 +59,25 @@ def compose(codec: Codec, manifest: Manifest, window: int, turn: Turn) -> Prompt
         speaker = turn.speaker or manifest.speaker or manifest.friend or "me"
         opening = phrase if turn.begin_with_phrase else ""
         ids = dialogue_prompt(codec, turn.lines, speaker, room, opening)
-        return Prompt(tuple(ids[-room:]), opening)
+        favoured = () if opening else _first_tokens(codec, phrase)
+        return Prompt(tuple(ids[-room:]), opening, favoured=favoured)
     start = [codec.end_of_text] if manifest.end_of_text == "token" else []
     start += codec.encode(manifest.prompt_prefix)
     words = codec.encode(phrase)[: max(0, room - len(start))]
     return Prompt((*start, *words) or (codec.end_of_text,), codec.decode(words))
+
+
+def _first_tokens(codec: Codec, phrase: str) -> tuple[tuple[int, float], ...]:
+    """The tokens that the phrase's words begin with inside a line. Of words that begin with a
+    token so short that it begins many others, none."""
+    tokens: dict[int, float] = {}
+    for word in re.findall(r"\w+", phrase):
+        for written in (word, word.lower(), word.capitalize()):
+            first = codec.encode(f" {written}")[0]
+            length = len(codec.token_bytes(first).decode(errors="replace").strip())
+            if length >= max(SHORTEST_BEGINNING, LEAST_PART * len(word)):
+                tokens[first] = PHRASE_BIAS
+    return tuple(tokens.items())
 
 
 def compose_raw(

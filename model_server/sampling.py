@@ -22,13 +22,19 @@ def draw(
     repetition_penalty: float,
     no_repeat_ngram: int = 0,
     window: int | None = None,
+    favoured: Sequence[tuple[int, float]] = (),
 ) -> int:
     """The next token id from logits of shape [vocabulary]. Temperature 0 takes the largest.
 
     The penalty (Keskar et al., CTRL, 2019, section 4.1) divides positive logits of the last
     `window` tokens of `history` and multiplies negative ones. A token that would make a sequence
-    of `no_repeat_ngram` tokens come twice in `history` is not drawn.
+    of `no_repeat_ngram` tokens come twice in `history` is not drawn. The logits of `favoured`
+    tokens are that much larger, before all else.
     """
+    if favoured:
+        logits = logits.copy()
+        for token, bias in favoured:
+            logits[token] += bias
     if repetition_penalty != 1.0 and history:
         seen = np.unique(np.asarray(history[-window:] if window else history))
         logits = logits.copy()

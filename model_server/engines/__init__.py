@@ -27,7 +27,8 @@ PENALTY_LAST_TOKENS = 64
 class Parameters:
     """How to draw a continuation. Temperature 0 takes the likeliest token each time;
     `top_k` 0, `top_p` 1, `repetition_penalty` 1 and `no_repeat_ngram` 0 are off; `seed` None
-    draws a new one; so many `top_logprobs` are told with each token."""
+    draws a new one; so many `top_logprobs` are told with each token; the logits of the `favoured`
+    tokens are that much larger."""
 
     n: int = 1
     max_tokens: int = 60
@@ -39,6 +40,7 @@ class Parameters:
     seed: int | None = None
     stop: tuple[str, ...] = ()
     top_logprobs: int = 0
+    favoured: tuple[tuple[int, float], ...] = ()
 
 
 @dataclass(slots=True)

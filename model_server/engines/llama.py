@@ -173,6 +173,7 @@ def _request(
         "samplers": SAMPLERS,
         "seed": int.from_bytes(os.urandom(4)) if seed is None else seed + offset,
         "stop": list(parameters.stop),
+        "logit_bias": [list(pair) for pair in parameters.favoured],
         "stream": True,
         "logprobs": max(1, parameters.top_logprobs),
         # Sums over a cached prefix differ in the last bits, and a seed promises the same text.

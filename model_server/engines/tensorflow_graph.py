@@ -113,6 +113,7 @@ class TensorflowEngine:
                 logits, history, rng, temperature=parameters.temperature, top_k=parameters.top_k,
                 top_p=parameters.top_p, repetition_penalty=parameters.repetition_penalty,
                 no_repeat_ngram=parameters.no_repeat_ngram, window=PENALTY_LAST_TOKENS,
+                favoured=parameters.favoured,
             )  # fmt: skip
             if token == self._codec.end_of_text:
                 result.stopped = "stop"

@@ -69,6 +69,18 @@ def test_a_seed_gives_the_same_again_and_another_seed_something_else(
     assert any(texts(5) != texts(other) for other in range(6, 12))
 
 
+@pytest.mark.parametrize("engine", ["tensorflow", "llama"], indirect=True)
+def test_a_favoured_token_comes_up_and_its_logprob_is_still_the_models(
+    engine: Engine, prompt: list[int]
+) -> None:
+    [plain] = engine.generate(prompt, Parameters(max_tokens=1, temperature=0, top_logprobs=5))
+    second, likeliness = sorted(plain.top[0].items(), key=lambda pair: -pair[1])[1]
+    favoured = Parameters(max_tokens=1, temperature=0, favoured=((second, 30.0),))
+    [found] = engine.generate(prompt, favoured)
+    assert found.ids == [second] != plain.ids
+    assert found.logprobs[0] == pytest.approx(likeliness, abs=1e-3)
+
+
 def test_tokens_are_told_as_they_come(engine: Engine, prompt: list[int]) -> None:
     told: dict[int, list[int]] = {0: [], 1: []}
     found = engine.generate(
