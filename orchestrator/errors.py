@@ -1,7 +1,9 @@
 """Errors of the orchestrator.
 
 OrchestratorError       something that the user can mend; one sentence says what to do
- └─ SettingsError       a settings file, or what it names
+ ├─ SettingsError       a settings file, or what it names
+ └─ TranscriptFull      the transcript takes no more lines for now
+StageFailed             a platform could not show something; it says by itself what is wrong
 ModelServerError        a friend's server did not answer
  ├─ ModelServerDown     it cannot be reached, or went away
  ├─ ModelServerBusy     it asks to come back later
@@ -17,6 +19,14 @@ class OrchestratorError(Exception):
 
 class SettingsError(OrchestratorError):
     """A settings file that cannot be used, or names what is not there."""
+
+
+class TranscriptFull(OrchestratorError):
+    """The disk is full, broken or read-only; nothing is half written, and later calls may work."""
+
+
+class StageFailed(Exception):
+    """A platform could not show something now; the show goes on without it."""
 
 
 class ModelServerError(Exception):

@@ -1,109 +1,199 @@
-"""SQLite: every line of the show, with the whole reason why it was said."""
+"""SQLite: everything that happened in the show, in order, with the whole reason of each line.
+
+Every row of `lines` is an event, and their ids are its order, so that a show can be played again
+from them. What `why` holds, by kind (older rows may lack any of it):
+
+friend, silence  turn (speaker, source, phrase, phrases, answers, lines, seed, chosen_because,
+                 weights), sampling, model, attempts, timings; a silence has its `reason`
+person           stage, addressed
+command          stage, name, argument, answer; the speaker is who gave it
+notice           stage
+
+Knows nothing of platforms, models and who speaks next.
+"""
 
 from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal, Self
 
 from orchestrator.errors import OrchestratorError
+from orchestrator.transcript_file import changing, connect, index_words
+from orchestrator.transcript_records import Edited, LineKind, PutReaction, Run, TranscriptLine
+from orchestrator.transcript_search import holds, times, words
+from orchestrator.transcript_traces import remove_traces
 
-SCHEMA_VERSION = 1
-
-SCHEMA = """
-CREATE TABLE conversations (
-    id INTEGER PRIMARY KEY, started_at TEXT NOT NULL, seed INTEGER);
-CREATE TABLE lines (
-    id INTEGER PRIMARY KEY, conversation INTEGER NOT NULL REFERENCES conversations,
-    said_at TEXT NOT NULL, speaker TEXT NOT NULL, kind TEXT NOT NULL, text TEXT NOT NULL,
-    reply_to INTEGER REFERENCES lines, why TEXT NOT NULL, unsaid INTEGER NOT NULL DEFAULT 0);
-CREATE TABLE posts (
-    line INTEGER NOT NULL REFERENCES lines, stage TEXT NOT NULL, message_id TEXT NOT NULL,
-    PRIMARY KEY (stage, message_id));
-CREATE INDEX posts_of_line ON posts (line);
-"""
+__all__ = ["LineKind", "Run", "Transcript", "TranscriptLine", "Which", "forget_speakers"]
 
 PATIENCE_SECONDS = 5.0
 """How long to try again while a show is writing."""
-TOO_NEAR_TO = "too near to "
-"""How a verdict begins that goes on with the line that was said before."""
+PAGE_LINES = 500
+"""Lines that are read at once; between pages others may write."""
 
-LineKind = Literal["friend", "person", "silence"]
+Which = int | Literal["all"] | None
+"""A conversation by its id, all of them, or (None) the one that is open."""
+NO_SETTINGS: Mapping[str, Any] = MappingProxyType({})
 
-
-@dataclass(frozen=True, slots=True)
-class TranscriptLine:
-    """A stored line. `why` holds the turn, the candidates with their verdicts, and what
-    became of them; a silence has a reason too."""
-
-    id: int
-    speaker: str
-    kind: LineKind
-    text: str
-    why: dict[str, Any]
+COLUMNS = "id, conversation, run, said_at, speaker, kind, text, reply_to, why, unsaid"
 
 
 class Transcript:
-    """The lines of one conversation in a file that holds all of them."""
+    """The lines of one conversation in a file that holds all of them.
 
-    def __init__(self, database: sqlite3.Connection, conversation: int) -> None:
+    Whatever changes the file raises TranscriptFull if the disk takes no more; nothing is half
+    written then, and the same call works again later.
+    """
+
+    def __init__(
+        self, database: sqlite3.Connection, path: Path, conversation: int, run: int | None
+    ) -> None:
         self._database = database
+        self._path = path
+        self._has_index = index_words(database, path)
         self.conversation = conversation
+        self.run = run
+        database.create_function("holds", 2, holds, deterministic=True)
 
     @classmethod
     @contextmanager
-    def open(cls, path: Path, *, fresh: bool, seed: int | None, now: datetime) -> Iterator[Self]:
-        """Goes on with the last conversation of the file, or begins one if `fresh` or none is
-        there. Raises OrchestratorError if the file is no transcript."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        database = sqlite3.connect(path)
-        try:
-            _prepare(database, path)
-            last = database.execute("SELECT MAX(id) FROM conversations").fetchone()[0]
-            if fresh or last is None:
-                with database:
-                    last = database.execute(
-                        "INSERT INTO conversations (started_at, seed) VALUES (?, ?)",
-                        (now.isoformat(), seed),
+    def open(
+        cls,
+        path: Path,
+        *,
+        fresh: bool,
+        seed: int | None,
+        now: datetime,
+        settings: Mapping[str, Any] = NO_SETTINGS,
+    ) -> Iterator[Self]:
+        """Begins a run in the last conversation of the file, or in a new one if `fresh` or none is
+        there. `settings` (JSON-able) are kept with the run. Raises OrchestratorError if the file
+        is no transcript."""
+        with closing(connect(path, PATIENCE_SECONDS)) as database:
+            begun = (now.isoformat(), _json(settings))
+            with changing(database, path):
+                conversation = _last_conversation(database)
+                if fresh or conversation is None:
+                    conversation = database.execute(
+                        "INSERT INTO conversations (started_at, settings) VALUES (?,?)", begun
                     ).lastrowid
-            assert last is not None
-            yield cls(database, last)
-        finally:
-            database.close()
+                run = database.execute(
+                    "INSERT INTO runs (conversation, started_at, settings, seed, version)"
+                    " VALUES (?,?,?,?,?)",
+                    (conversation, *begun, seed, _version()),
+                ).lastrowid
+            assert conversation is not None
+            yield cls(database, path, conversation, run)
+
+    @classmethod
+    @contextmanager
+    def read(cls, path: Path) -> Iterator[Self]:
+        """The last conversation, to be read only, while a show may be running. Raises
+        OrchestratorError if there is none."""
+        nothing = f"There is no transcript at {path} yet; start a show with: botconvo run"
+        if not path.is_file():
+            raise OrchestratorError(nothing)
+        with closing(connect(path, PATIENCE_SECONDS)) as database:
+            conversation = _last_conversation(database)
+            if conversation is None:
+                raise OrchestratorError(nothing)
+            yield cls(database, path, conversation, None)
+
+    # --- what happens -----------------------------------------------------------------------
 
     def add(
         self,
         speaker: str,
         kind: LineKind,
         text: str,
-        why: dict[str, Any],
+        why: Mapping[str, Any],
         said_at: datetime,
         reply_to: int | None = None,
     ) -> int:
         """Stores a line and returns its id, which is its name everywhere in the show."""
-        with self._database:
+        assert self.run is not None, "opened for reading only"
+        text = _storable(text)
+        with self._changing():
             row = self._database.execute(
-                "INSERT INTO lines (conversation, said_at, speaker, kind, text, reply_to, why)"
-                " VALUES (?,?,?,?,?,?,?)",
+                "INSERT INTO lines (conversation, run, said_at, speaker, kind, text, reply_to, why)"
+                " VALUES (?,?,?,?,?,?,?,?)",
                 (
-                    self.conversation, said_at.isoformat(), speaker, kind, text, reply_to,
-                    json.dumps(why, ensure_ascii=False),
+                    self.conversation, self.run, said_at.isoformat(), _storable(speaker), kind,
+                    text, reply_to, _json(why),
                 ),
             )  # fmt: skip
+            self._index(row.lastrowid, text)
         assert row.lastrowid is not None
         return row.lastrowid
 
     def posted(self, line_id: int, stage: str, message_id: str) -> None:
         """The line stands on a stage as this message."""
-        with self._database:
+        with self._changing():
             self._database.execute(
                 "INSERT OR REPLACE INTO posts VALUES (?,?,?)", (line_id, stage, message_id)
             )
+
+    def unsay(self, line_id: int) -> None:
+        """Marks a line as taken back; it stays in the file."""
+        with self._changing():
+            self._database.execute("UPDATE lines SET unsaid = 1 WHERE id = ?", (line_id,))
+
+    def replace_text(
+        self,
+        line_id: int,
+        text: str,
+        why: Mapping[str, Any] | None = None,
+        at: datetime | None = None,
+    ) -> None:
+        """The line has this text from now on (`at`, or else the machine's clock), for this reason
+        if one is given; what it had before is kept among the edits."""
+        old = self.line(line_id)
+        if old is None:
+            return
+        text, at = _storable(text), at or datetime.now(UTC).astimezone()
+        with self._changing():
+            self._database.execute(
+                "INSERT INTO edits (line, at, old_text, new_text, old_why) VALUES (?,?,?,?,?)",
+                (line_id, at.isoformat(), old.text, text, _json(old.why)),
+            )
+            self._unindex(line_id, old.text)
+            self._database.execute(
+                "UPDATE lines SET text = ?, why = ? WHERE id = ?",
+                (text, _json(old.why if why is None else why), line_id),
+            )
+            self._index(line_id, text)
+
+    def add_reaction(
+        self, stage: str, message_id: str, author: str, emoji: str, at: datetime
+    ) -> int | None:
+        """Somebody put an emoji to a message. Returns the line that it shows; None, and nothing is
+        stored, if it shows none of ours. Twice the same counts once."""
+        line_id = self.line_of(stage, message_id)
+        if line_id is None:
+            return None
+        with self._changing():
+            self._database.execute(
+                "INSERT OR IGNORE INTO reactions VALUES (?,?,?,?,?,?)",
+                (stage, message_id, line_id, _storable(author), _storable(emoji), at.isoformat()),
+            )
+        return line_id
+
+    def remove_reaction(self, stage: str, message_id: str, author: str, emoji: str) -> bool:
+        """Somebody took an emoji away. Returns whether it was there."""
+        with self._changing():
+            gone = self._database.execute(
+                "DELETE FROM reactions WHERE (stage, message_id, author, emoji) = (?,?,?,?)",
+                (stage, message_id, _storable(author), _storable(emoji)),
+            )
+        return gone.rowcount > 0
+
+    # --- what is known ----------------------------------------------------------------------
 
     def line_of(self, stage: str, message_id: str) -> int | None:
         """The line that a message of a stage shows."""
@@ -119,90 +209,203 @@ class Transcript:
         ).fetchone()
         return str(row[0]) if row else None
 
-    def unsay(self, line_id: int) -> None:
-        """Marks a line as taken back; it stays in the file."""
-        with self._database:
-            self._database.execute("UPDATE lines SET unsaid = 1 WHERE id = ?", (line_id,))
+    def line(self, line_id: int) -> TranscriptLine | None:
+        """Any line of any conversation."""
+        found = self._select("id = ?", (line_id,), "")
+        return found[0] if found else None
+
+    def last_id(self) -> int:
+        """Id of whatever was stored last; 0 if nothing was."""
+        (last,) = self._database.execute("SELECT COALESCE(MAX(id), 0) FROM lines").fetchone()
+        return int(last)
 
     def last(self, count: int) -> list[TranscriptLine]:
         """The last lines that were said and not taken back, oldest first."""
+        return self._select(
+            "conversation = ? AND kind IN ('friend', 'person') AND NOT unsaid",
+            (self.conversation,), f"ORDER BY id DESC LIMIT {count:d}",
+        )[::-1]  # fmt: skip
+
+    def lines(
+        self,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        search: str | None = None,
+        conversation: Which = None,
+        before_id: int | None = None,
+        limit: int | None = None,
+        *,
+        after_id: int = 0,
+    ) -> Iterator[TranscriptLine]:
+        """All that happened from `since` on and before `until`, in order: every kind, also what was
+        taken back. `search`: only lines that hold all its words, in any case; `before_id`,
+        `after_id`: only lines before and after these; `limit`: only the last so many of all that.
+        Reads by pages, so the file may be of any size, and be written meanwhile: what is added
+        later does not come out."""
+        conditions = [
+            self._of(conversation),
+            *times(since, until),
+            *words(search or "", has_index=self._has_index),
+        ]
+        condition = " AND ".join(condition for condition, _ in conditions)
+        values = [value for _, values in conditions for value in values]
+        first = after_id + 1
+        (end,) = self._database.execute("SELECT COALESCE(MAX(id), 0) + 1 FROM lines").fetchone()
+        end = min(end, before_id) if before_id is not None else end
+        if limit is not None:
+            # A scan backwards along the ids, which stops after so many.
+            (found,) = self._database.execute(
+                f"SELECT MIN(id) FROM (SELECT id FROM lines WHERE {condition}"
+                f" AND id BETWEEN ? AND ? ORDER BY id DESC LIMIT {max(0, limit):d})",
+                (*values, first, end - 1),
+            ).fetchone()
+            first = end if found is None else found
+        while page := self._select(
+            f"{condition} AND id BETWEEN ? AND ?", (*values, first, end - 1),
+            f"ORDER BY id LIMIT {PAGE_LINES}",
+        ):  # fmt: skip
+            yield from page
+            first = page[-1].id + 1
+
+    def answers_to(self, line_id: int) -> list[TranscriptLine]:
+        """Lines and silences that answer a line, oldest first."""
+        return self._select("reply_to = ?", (line_id,), "ORDER BY id")
+
+    def unanswered(self, since: datetime) -> list[TranscriptLine]:
+        """Lines of people in this conversation, said since then and not taken back, to which no
+        later line or silence of a friend is an answer."""
+        return self._select(
+            "conversation = ? AND kind = 'person' AND NOT unsaid"
+            " AND julianday(said_at) >= julianday(?)"
+            " AND NOT EXISTS (SELECT 1 FROM lines AS answer WHERE answer.reply_to = lines.id"
+            " AND answer.id > lines.id AND answer.kind IN ('friend', 'silence'))",
+            (self.conversation, since.isoformat()), "ORDER BY id",
+        )  # fmt: skip
+
+    def unsaid_texts(self, limit: int) -> list[str]:
+        """The last texts of friends in this conversation that were taken back, oldest first."""
         rows = self._database.execute(
-            "SELECT id, speaker, kind, text, why FROM lines WHERE conversation = ?"
-            " AND kind != 'silence' AND NOT unsaid ORDER BY id DESC LIMIT ?",
-            (self.conversation, count),
+            "SELECT text FROM lines WHERE conversation = ? AND kind = 'friend' AND unsaid"
+            " ORDER BY id DESC LIMIT ?",
+            (self.conversation, limit),
+        ).fetchall()
+        return [text for (text,) in reversed(rows)]
+
+    def reactions(self, line_id: int) -> list[PutReaction]:
+        """What people have put to a line, in order."""
+        rows = self._database.execute(
+            "SELECT line, author, emoji, at FROM reactions WHERE line = ? ORDER BY rowid",
+            (line_id,),
+        )
+        return [
+            PutReaction(line, author, emoji, datetime.fromisoformat(at))
+            for line, author, emoji, at in rows
+        ]
+
+    def edits(self, line_id: int) -> list[Edited]:
+        """How the text of a line was changed, in order."""
+        rows = self._database.execute(
+            "SELECT line, old_text, new_text, at FROM edits WHERE line = ? ORDER BY id", (line_id,)
+        )
+        return [
+            Edited(line, old_text, new_text, datetime.fromisoformat(at))
+            for line, old_text, new_text, at in rows
+        ]
+
+    def runs(self, conversation: Which = None) -> list[Run]:
+        """The starts of the show, in order."""
+        of, values = self._of(conversation)
+        rows = self._database.execute(
+            "SELECT id, conversation, started_at, seed, settings, version FROM runs"
+            f" WHERE {of} ORDER BY id",
+            values,
+        )
+        return [
+            Run(id_, within, datetime.fromisoformat(at), seed, json.loads(settings), by)
+            for id_, within, at, seed, settings, by in rows
+        ]
+
+    def count_by_speaker(self, conversation: Which = None) -> dict[str, int]:
+        """Lines of friends and people that were not taken back, most talkative first."""
+        of, values = self._of(conversation)
+        return dict(
+            self._database.execute(
+                f"SELECT speaker, COUNT(*) FROM lines WHERE {of} AND NOT unsaid"
+                " AND kind IN ('friend', 'person') GROUP BY speaker ORDER BY 2 DESC, 1",
+                values,
+            ).fetchall()
+        )
+
+    # --- SQL --------------------------------------------------------------------------------
+
+    @contextmanager
+    def _changing(self) -> Iterator[None]:
+        with changing(self._database, self._path):
+            yield
+
+    def _index(self, line_id: int | None, text: str) -> None:
+        if self._has_index:
+            self._database.execute("INSERT INTO words (rowid, text) VALUES (?,?)", (line_id, text))
+
+    def _unindex(self, line_id: int, text: str) -> None:
+        if self._has_index:
+            self._database.execute(
+                "INSERT INTO words (words, rowid, text) VALUES ('delete', ?, ?)", (line_id, text)
+            )
+
+    def _of(self, conversation: Which) -> tuple[str, tuple[int, ...]]:
+        if conversation == "all":
+            return "TRUE", ()
+        return "conversation = ?", (self.conversation if conversation is None else conversation,)
+
+    def _select(self, where: str, values: Collection[object], order: str) -> list[TranscriptLine]:
+        rows = self._database.execute(
+            f"SELECT {COLUMNS} FROM lines WHERE {where} {order}", tuple(values)
         ).fetchall()
         return [
-            TranscriptLine(id_, speaker, kind, text, json.loads(why))
-            for id_, speaker, kind, text, why in reversed(rows)
-        ]
+            TranscriptLine(
+                id_, conversation, run, datetime.fromisoformat(said_at), speaker, kind, text,
+                reply_to, json.loads(why), bool(unsaid),
+            )
+            for id_, conversation, run, said_at, speaker, kind, text, reply_to, why, unsaid in rows
+        ]  # fmt: skip
 
 
 def forget_speakers(path: Path, names: Collection[str]) -> int:
     """Takes all lines of these speakers, friends or people, out of all conversations of a
-    transcript, for good, and what the reasons of other lines quote of them. A show may be running
-    meanwhile. Returns how many; 0 if there is no transcript. Raises OrchestratorError."""
+    transcript, for good, and what other places quote of them; copies of older transcripts that lie
+    beside it go whole. A show may be running meanwhile. Returns how many lines; 0 if there is no
+    transcript. Raises OrchestratorError."""
     if not path.is_file():
         return 0
-    wanted = {name.casefold() for name in names}
-    database = sqlite3.connect(path, timeout=PATIENCE_SECONDS)
+    with closing(connect(path, PATIENCE_SECONDS)) as database:
+        has_index = index_words(database, path)
+        try:
+            return remove_traces(database, path, names, has_index)
+        except (OSError, sqlite3.OperationalError, OrchestratorError) as error:
+            raise OrchestratorError(
+                f"{path} cannot be changed ({error}); end the show if one is running, or mend the "
+                "file's permissions, then forget again."
+            ) from error
+
+
+def _last_conversation(database: sqlite3.Connection) -> int | None:
+    last: int | None = database.execute("SELECT MAX(id) FROM conversations").fetchone()[0]
+    return last
+
+
+def _version() -> str:
     try:
-        _prepare(database, path)
-        database.execute("PRAGMA secure_delete = ON")
-        with database:
-            database.execute("BEGIN IMMEDIATE")  # a running show waits, and adds nothing meanwhile
-            ids = {
-                id_
-                for id_, speaker in database.execute("SELECT id, speaker FROM lines")
-                if speaker.casefold() in wanted
-            }
-            gone = [(id_,) for id_ in ids]
-            database.executemany("DELETE FROM posts WHERE line = ?", gone)
-            database.executemany("UPDATE lines SET reply_to = NULL WHERE reply_to = ?", gone)
-            database.executemany("DELETE FROM lines WHERE id = ?", gone)
-            rows = database.execute("SELECT id, why FROM lines WHERE kind != 'person'").fetchall()
-            unquoted = [(_unquoted(why, ids), id_) for id_, why in rows] if ids else []
-            database.executemany("UPDATE lines SET why = ? WHERE id = ?", unquoted)
-        database.execute("VACUUM")
-        _empty_log(database)
-    except sqlite3.OperationalError as error:
-        raise OrchestratorError(
-            f"{path} cannot be changed ({error}); end the show if one is running, or mend the "
-            "file's permissions, then forget again."
-        ) from error
-    finally:
-        database.close()
-    return len(ids)
+        return version("botconvo")
+    except PackageNotFoundError:  # run from its folder without having been installed
+        return ""
 
 
-def _unquoted(why: str, gone: Collection[int]) -> str:
-    """The reason of a line without what it quotes of lines that are gone: phrases taken up, and
-    what was too near to a line that had been said."""
-    reason = json.loads(why)
-    turn = reason.get("turn", {})
-    if turn.get("answers") in gone:
-        turn["phrase"] = ""
-    for candidate in (c for attempt in reason.get("attempts", ()) for c in attempt):
-        if candidate["verdict"].startswith(TOO_NEAR_TO):
-            candidate["verdict"] = f"{TOO_NEAR_TO}a line"
-    return json.dumps(reason, ensure_ascii=False)
+def _storable(text: str) -> str:
+    """Without what SQLite does not take: halves of surrogate pairs, and the sign at which C's
+    strings end."""
+    return text.encode("utf-8", "replace").decode("utf-8").replace("\0", "\ufffd")
 
 
-def _empty_log(database: sqlite3.Connection) -> None:
-    """Moves everything into the main file: the write-ahead log keeps what was overwritten."""
-    if database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
-        raise sqlite3.OperationalError("somebody is reading it")
-
-
-def _prepare(database: sqlite3.Connection, path: Path) -> None:
-    try:
-        version = database.execute("PRAGMA user_version").fetchone()[0]
-        tables = database.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()[0]
-    except sqlite3.DatabaseError as error:
-        raise OrchestratorError(f"{path} is no transcript; move it away.") from error
-    if version == 0 and tables == 0:
-        database.execute("PRAGMA journal_mode = WAL")
-        database.executescript(SCHEMA + f"PRAGMA user_version = {SCHEMA_VERSION};")
-    elif version != SCHEMA_VERSION:
-        raise OrchestratorError(
-            f"{path} is no transcript of this version of BotConvo; move it away."
-        )
+def _json(data: Mapping[str, Any]) -> str:
+    return _storable(json.dumps(dict(data), ensure_ascii=False))
