@@ -1,0 +1,72 @@
+"""How a friend's local model server is started, how long it is waited for, and where it says why it
+ended. Knows nothing of processes that run."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+LOG_TAIL_BYTES = 20_000
+MAX_LAST_WORDS_CHARS = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a local server is waited for, and when it is tried again."""
+
+    ready_seconds: float = 60.0
+    """To start without a model: Python and its libraries from a slow, busy disk."""
+    load_bytes_per_second: float = 10e6
+    """What a slow disk reads while others load, too: the model's size lengthens the deadline."""
+    first_delay_seconds: float = 0.2
+    longest_delay_seconds: float = 60.0
+    restarts: int = 6
+    """Deaths in a row, each before it was healthy, after which a server is benched."""
+    healthy_seconds: float = 60.0
+    """A server that was ready this long has its earlier deaths forgotten."""
+    bench_seconds: float = 60.0
+    longest_bench_seconds: float = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """How to start one friend's server. Port 0 is any free one."""
+
+    name: str
+    checkpoint: Path
+    port: int
+    engine: str
+    threads: int
+    log_file: Path
+    banned_words: tuple[str, ...] = ()
+    program: tuple[str, ...] = (sys.executable, "-m", "model_server")
+
+    def command(self) -> list[str]:
+        arguments = ["--port", str(self.port), "--engine", self.engine]
+        arguments += ["--threads", str(self.threads), "--end-with-stdin"]
+        for word in self.banned_words:
+            arguments += ["--banned-word", word]
+        return [*self.program, "serve", str(self.checkpoint), *arguments]
+
+
+def last_line(log_file: Path, start: int) -> str:
+    """The last line from `start` on that is no news of ordinary work, as people say it."""
+    try:
+        with log_file.open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(start, size - LOG_TAIL_BYTES))
+            lines = file.read().decode(errors="replace").splitlines()
+    except OSError:
+        return ""
+    for line in reversed(lines):
+        try:
+            record = json.loads(line)
+            said = "" if record["level"] == "info" else str(record["event"])
+        except (ValueError, KeyError, TypeError, RecursionError):
+            said = line.strip().removeprefix("botconvo: ")
+        if said:
+            return said[:MAX_LAST_WORDS_CHARS]
+    return ""
