@@ -1,16 +1,20 @@
-"""The console script `botconvo`: `run`, `chat`, `clone`, `forget`, and the lazy door to the
-commands of the other two packages."""
+"""The console script `botconvo`: `run`, `chat`, `clone`, `forget`, `why`, `transcript`, and the
+lazy door to the commands of the other two packages."""
 
 from __future__ import annotations
 
 import argparse
 import asyncio
 import importlib
+import json
 import logging
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
+from io import TextIOWrapper
 from pathlib import Path
+from typing import Any
 
 from orchestrator.errors import OrchestratorError
 
@@ -22,8 +26,9 @@ OTHER_PACKAGES = {
     "stats": ("finetune", "what is in the corpus, and whether it is enough"),
     "export": ("finetune", "write the corpus in a neutral form"),
     "dataset": ("finetune", "write a friend's training, validation and test text"),
-    "base": ("finetune", "base models: list, or train one from scratch"),
+    "base": ("finetune", "base models: list, download, add, or train one from scratch"),
     "train": ("finetune", "fine-tune a model on one friend"),
+    "evaluate": ("finetune", "how good the clones are, as a page with pictures"),
     "convert": ("finetune", "make a checkpoint fit for the fast engine"),
     "serve": ("model_server", "serve one friend's checkpoint over HTTP"),
 }
@@ -31,7 +36,10 @@ OTHER_PACKAGES = {
 
 def console() -> None:
     """Entry point of the console script."""
-    sys.exit(main(sys.argv[1:]))
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except KeyboardInterrupt:  # while another package loads
+        sys.exit(INTERRUPTED)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -83,9 +91,54 @@ def build_parser() -> argparse.ArgumentParser:
     forget.add_argument("--corpus", type=Path, metavar="FILE")
     forget.add_argument("--json", action="store_true", help="print one JSON document")
     forget.set_defaults(command=_forget)
+    _transcript_commands(commands)
+    text = "look whether everything is in order, and how to mend what is not"
+    doctor = commands.add_parser("doctor", help=text, description=text)
+    doctor.add_argument("--settings", type=Path, metavar="FILE")
+    doctor.add_argument("--deep", action="store_true", help="have every friend say a few words")
+    doctor.add_argument("--json", action="store_true", help="print one JSON document")
+    doctor.set_defaults(command=_doctor)
     for name, (_, text) in OTHER_PACKAGES.items():
         commands.add_parser(name, help=text, add_help=False)
     return parser
+
+
+def _transcript_commands(commands: Any) -> None:  # argparse keeps the type private
+    text = "why a line was said, or why nobody talks"
+    why = commands.add_parser("why", help=text, description=text)
+    why.add_argument("line", nargs="?", default="last", metavar="LINE", help="its number, or: last")
+    why.add_argument("--json", action="store_true", help="print one JSON document")
+    why.add_argument("--settings", type=Path, metavar="FILE")
+    why.set_defaults(command=_why)
+    text = "what was said: on the terminal, or as a file to keep"
+    transcript = commands.add_parser("transcript", help=text, description=text)
+    transcript.add_argument(
+        "--since", metavar="WHEN", help="2026-03-31, '2026-03-31 18:00', 2h, '3 days', yesterday"
+    )
+    transcript.add_argument("--until", metavar="WHEN", help="a day counts as a whole")
+    transcript.add_argument("--search", metavar="TEXT", help="lines with all of these words")
+    transcript.add_argument("--all", action="store_true", help="all conversations, not the last")
+    forms = transcript.add_mutually_exclusive_group()
+    for form, text in (
+        ("html", "one web page; a click on a line shows why it was said"),
+        ("md", "Markdown"),
+        ("jsonl", "JSON lines with the reasons, also of silences and commands"),
+    ):
+        forms.add_argument(
+            f"--{form}", action="store_const", const=form, dest="form", default="text", help=text
+        )
+    transcript.add_argument("--out", type=Path, metavar="FILE", help="default: standard output")
+    transcript.add_argument("--settings", type=Path, metavar="FILE")
+    transcript.set_defaults(command=_transcript)
+    text = "repeat a conversation from its seed, and say where it differs"
+    replay = commands.add_parser("replay", help=text, description=text)
+    replay.add_argument("--conversation", type=int, metavar="N", help="default: the last one")
+    replay.add_argument(
+        "--choices", action="store_true", help="only who spoke about what; asks no model"
+    )
+    replay.add_argument("--json", action="store_true", help="print one JSON document")
+    replay.add_argument("--settings", type=Path, metavar="FILE")
+    replay.set_defaults(command=_replay)
 
 
 def _show_options(parser: argparse.ArgumentParser) -> None:
@@ -127,6 +180,72 @@ def _forget(options: argparse.Namespace) -> int:
         options.friend, settings=options.settings, corpus=options.corpus, as_json=options.json
     )
     return code
+
+
+def _why(options: argparse.Namespace) -> int:
+    from orchestrator.transcript_commands import why
+
+    _put([why(options.line, options.settings, as_json=options.json)])
+    return DONE
+
+
+def _transcript(options: argparse.Namespace) -> int:
+    from orchestrator.transcript_commands import Choice, transcript_pieces, write
+
+    choice = Choice(options.since, options.until, options.search, options.all, options.form)
+    pieces = transcript_pieces(choice, options.settings, datetime.now(UTC))
+    if options.out is None:
+        _put(pieces)
+    else:
+        write(pieces, options.out)
+        print(f"{options.out} is written.")
+    return DONE
+
+
+def _replay(options: argparse.Namespace) -> int:
+    from orchestrator.rerun import ReplayOptions, replay
+
+    text, is_same = replay(
+        ReplayOptions(
+            options.settings, options.conversation, words=not options.choices,
+            as_json=options.json,
+        )
+    )  # fmt: skip
+    _put([text, "\n"])
+    return DONE if is_same else FAILED
+
+
+def _put(pieces: Iterable[str]) -> None:
+    """Prints pieces as they come, which hold whatever people and models write."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        if sys.stdout.isatty():
+            sys.stdout.reconfigure(errors="replace")
+        else:
+            sys.stdout.reconfigure(encoding="utf-8")
+    try:
+        for piece in pieces:
+            print(piece, end="")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read along has left, as in `botconvo transcript | head`.
+        sys.stdout = None
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from orchestrator.doctor import document, examined, line_of, summary
+
+    # What is amiss with servers comes as a finding.
+    logging.basicConfig(level=logging.ERROR, stream=sys.stderr)
+    findings = []
+    for finding in examined(options.settings, is_deep=options.deep):
+        findings.append(finding)
+        if not options.json:
+            print(worded(line_of(finding)), flush=True)
+    if options.json:
+        print(json.dumps(document(findings), ensure_ascii=False, indent=2))
+    else:
+        print(summary(findings))
+    return FAILED if any(finding.kind == "problem" for finding in findings) else DONE
 
 
 def _clone(options: argparse.Namespace) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
@@ -12,8 +13,9 @@ class Clock(Protocol):
 
     def now(self) -> datetime: ...
 
-    async def pause(self, seconds: float, unless: asyncio.Event) -> None:
-        """Waits, but no longer than until the event is set."""
+    async def pause(self, seconds: float, unless: asyncio.Event) -> float:
+        """Waits, but no longer than until the event is set. Returns the seconds that were left
+        then; 0 if none were."""
         ...
 
 
@@ -23,11 +25,14 @@ class RealClock:
     def now(self) -> datetime:
         return datetime.now(UTC).astimezone()
 
-    async def pause(self, seconds: float, unless: asyncio.Event) -> None:
+    async def pause(self, seconds: float, unless: asyncio.Event) -> float:
+        # Not by the time of day, which jumps when a laptop wakes up.
+        end = time.monotonic() + seconds
         try:
             await asyncio.wait_for(unless.wait(), seconds)
         except TimeoutError:
-            return
+            return 0.0
+        return max(0.0, end - time.monotonic())
 
 
 class VirtualClock:
@@ -41,10 +46,9 @@ class VirtualClock:
     def now(self) -> datetime:
         return self._now
 
-    async def pause(self, seconds: float, unless: asyncio.Event) -> None:
-        self._now += timedelta(seconds=seconds)
-        if self._real:
-            await self._real.pause(seconds, unless)
-        else:
-            # Events of people still get their turn.
-            await asyncio.sleep(0)
+    async def pause(self, seconds: float, unless: asyncio.Event) -> float:
+        left = await self._real.pause(seconds, unless) if self._real else 0.0
+        self._now += timedelta(seconds=seconds - left)
+        # Events of people still get their turn.
+        await asyncio.sleep(0)
+        return left

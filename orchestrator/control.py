@@ -3,119 +3,182 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import re
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Protocol
 
-from orchestrator.conversation import Conversation
+from orchestrator.conversation import TOPIC_LINES, Conversation
 
 HELP = {
     "pause": "nobody speaks until /resume",
     "resume": "goes on after /pause",
-    "topic": "/topic pizza: the next line is about it",
+    "topic": "/topic pizza for 8 lines: what they talk about, less and less; /topic off ends it",
     "ask": "/ask Dex pizza: Dex speaks next, about it",
     "mute": "/mute Dex: Dex is silent until /unmute Dex",
     "unmute": "/unmute Dex",
     "pace": "/pace 2: twice as fast; /pace 0.5: half as fast",
-    "again": "the last line is taken back and said anew",
-    "oops": "the last line is taken back",
-    "why": "why the last line was said",
+    "again": "the last line is said anew",
+    "oops": "the last line is taken back, and not said again",
+    "why": "why the last line was said; /why 12 for another one",
     "status": "who is there and what is going on",
     "help": "this list",
 }
 SLOWEST, FASTEST = 0.05, 20.0
+MOST_TOPIC_LINES = 1000
+FOR_LINES = re.compile(r"\s+for\s+(\d{1,6})\s+lines?\s*$", re.IGNORECASE)
+ENDS_A_TOPIC = frozenset({"off", "none", "nothing", "stop"})
 
 
 class Refused(Exception):
     """A command that cannot be carried out; the message says what can."""
 
 
+class Actions(Protocol):
+    """What the show itself does for people. A line is named by its id; None is the last one of a
+    friend. All raise Refused if there is no such line."""
+
+    def why(self, line_id: int | None) -> str:
+        """Why the line was said, in words."""
+        ...
+
+    async def take_back(self, line_id: int | None) -> str:
+        """Unsays the line for good; returns its speaker."""
+        ...
+
+    async def say_anew(self, line_id: int | None) -> tuple[str, str]:
+        """Says something else in its place; returns the speaker and the new line."""
+        ...
+
+    def state(self, friend: str) -> str:
+        """How the friend's model server is, in words; "" if all is well."""
+        ...
+
+    def doing(self) -> str:
+        """What the show is about at the moment: who thinks, or why nobody speaks."""
+        ...
+
+
 @dataclass(slots=True)
 class Control:
-    """State that people steer, and the commands that steer it.
-
-    `why` tells the reason of the last line, `take_back` unsays it and names its speaker;
-    both are the show's, since they reach into transcript and platforms.
-    """
+    """State that people steer, and the commands that steer it."""
 
     conversation: Conversation
-    why: Callable[[], str]
-    take_back: Callable[[], Any]
+    actions: Actions
     running: asyncio.Event = field(default_factory=asyncio.Event)
     pace: float = 1.0
+    changed: Callable[[], None] = lambda: None
+    """Called after a change that whoever waits should hear of."""
 
     def __post_init__(self) -> None:
         self.running.set()
 
     async def carry_out(self, name: str, argument: str) -> str:
-        """Does what is asked and says what was done. Raises Refused."""
-        if name not in HELP:
+        """Does what is asked in words, as in "/topic pizza", and says what was done. Raises
+        Refused."""
+        command = self._commands().get(name)
+        if command is None:
             raise Refused(f"There is no /{name}; there are {', '.join('/' + n for n in HELP)}.")
-        answer = getattr(self, f"_{name}")(argument)
-        return str(await answer if asyncio.iscoroutine(answer) else answer)
+        answer = command(argument.strip())
+        text = answer if isinstance(answer, str) else await answer
+        self.changed()
+        return text
 
-    def _pause(self, argument: str) -> str:
+    def _commands(self) -> Mapping[str, Callable[[str], str | Awaitable[str]]]:
+        return {
+            "pause": lambda _: self.pause(),
+            "resume": lambda _: self.resume(),
+            "topic": self._topic_in_words,
+            "ask": lambda text: self.ask(*self._friend_and_rest(text)),
+            "mute": self.mute,
+            "unmute": self.unmute,
+            "pace": self._pace_in_words,
+            "again": lambda text: self.again(_line_id(text)),
+            "oops": lambda text: self.oops(_line_id(text)),
+            "why": lambda text: self.why(_line_id(text)),
+            "status": lambda _: self.status(),
+            "help": lambda _: "\n".join(f"/{name:<8} {text}" for name, text in HELP.items()),
+        }
+
+    # Each of these does one thing and says what it did; all raise Refused.
+
+    def pause(self) -> str:
         self.running.clear()
         return "Paused; /resume goes on."
 
-    def _resume(self, argument: str) -> str:
+    def resume(self) -> str:
         self.running.set()
         return "On with the show."
 
-    def _topic(self, argument: str) -> str:
-        if not argument:
+    def topic(self, topic: str, lines: int = TOPIC_LINES) -> str:
+        """Sets what the next lines are about; "" or "off" ends it."""
+        if not 1 <= lines <= MOST_TOPIC_LINES:
+            raise Refused(f"A topic lasts 1 to {MOST_TOPIC_LINES} lines: /topic pizza for 8 lines")
+        if not topic or topic.casefold() in ENDS_A_TOPIC:
+            self.conversation.set_topic("")
+            return "No topic."
+        self.conversation.set_topic(topic, lines)
+        return f"Next: {topic}."
+
+    def _topic_in_words(self, text: str) -> str:
+        if not text:
             raise Refused("A topic is missing: /topic pizza")
-        self.conversation.wish(argument)
-        return f"Next: {argument}."
+        count = FOR_LINES.search(text)
+        return self.topic(FOR_LINES.sub("", text), int(count[1]) if count else TOPIC_LINES)
 
-    def _ask(self, argument: str) -> str:
-        name, _, topic = argument.partition(" ")
-        friend = self._friend(name)
-        self.conversation.wish(topic.strip(), friend)
-        return f"{friend} speaks next."
+    def ask(self, friend: str, topic: str = "") -> str:
+        name = self._friend(friend)
+        self.conversation.wish(topic, name)
+        return f"{name} speaks next."
 
-    def _mute(self, argument: str) -> str:
-        friend = self._friend(argument)
-        self.conversation.muted.add(friend)
-        return f"{friend} is silent until /unmute {friend}."
+    def mute(self, friend: str) -> str:
+        name = self._friend(friend)
+        self.conversation.muted.add(name)
+        return f"{name} is silent until /unmute {name}."
 
-    def _unmute(self, argument: str) -> str:
-        friend = self._friend(argument)
-        self.conversation.muted.discard(friend)
-        return f"{friend} may speak again."
+    def unmute(self, friend: str) -> str:
+        name = self._friend(friend)
+        self.conversation.muted.discard(name)
+        return f"{name} may speak again."
 
-    def _pace(self, argument: str) -> str:
-        try:
-            pace = float(argument)
-        except ValueError:
-            pace = 0.0
+    def set_pace(self, pace: float) -> str:
         if not SLOWEST <= pace <= FASTEST:
             raise Refused(f"A pace is a number from {SLOWEST} to {FASTEST}: /pace 2")
         self.pace = pace
         return f"Pace {pace:g}."
 
-    async def _again(self, argument: str) -> str:
-        speaker, topic = await self.take_back()
-        self.conversation.wish(topic, speaker)
-        return f"{speaker} tries again."
+    def _pace_in_words(self, text: str) -> str:
+        try:
+            return self.set_pace(float(text))
+        except ValueError:
+            return self.set_pace(0.0)
 
-    async def _oops(self, argument: str) -> str:
-        speaker, _ = await self.take_back()
-        return f"{speaker}'s last line is taken back."
+    async def again(self, line_id: int | None = None) -> str:
+        speaker, _ = await self.actions.say_anew(line_id)
+        return f"{speaker} has tried again."
 
-    def _why(self, argument: str) -> str:
-        return self.why()
+    async def oops(self, line_id: int | None = None) -> str:
+        speaker = await self.actions.take_back(line_id)
+        return f"{speaker}'s line is taken back and will not come again."
 
-    def _status(self, argument: str) -> str:
-        silent = self.conversation.muted
-        names = [
-            f"{name} (muted)" if name in silent else name for name in self.conversation.members
-        ]
+    def why(self, line_id: int | None = None) -> str:
+        return self.actions.why(line_id)
+
+    def status(self) -> str:
+        talk = self.conversation
         state = "running" if self.running.is_set() else "paused"
-        return f"{state}, pace {self.pace:g}: {', '.join(names)}"
+        parts = [f"{state}, pace {self.pace:g}: {', '.join(map(self._called, talk.members))}"]
+        if talk.topic:
+            parts.append(f"topic: {talk.topic}")
+        if talk.people_waiting:
+            parts.append(f"{talk.people_waiting} of your lines wait for an answer")
+        if doing := self.actions.doing():
+            parts.append(doing)
+        return "; ".join(parts)
 
-    def _help(self, argument: str) -> str:
-        return "\n".join(f"/{name:<8} {text}" for name, text in HELP.items())
+    def _called(self, friend: str) -> str:
+        state = "muted" if friend in self.conversation.muted else self.actions.state(friend)
+        return f"{friend} ({state})" if state else friend
 
     def _friend(self, name: str) -> str:
         for friend in self.conversation.members.values():
@@ -124,3 +187,21 @@ class Control:
         raise Refused(
             f"Nobody is called {name!r}; there are {', '.join(self.conversation.members)}."
         )
+
+    def _friend_and_rest(self, text: str) -> tuple[str, str]:
+        """ "Big Al pizza" is the friend Big Al and pizza: names may have spaces."""
+        names = (n for m in self.conversation.members.values() for n in (m.name, *m.aliases))
+        for name in sorted(names, key=len, reverse=True):
+            rest = text[len(name) :]
+            if text.casefold().startswith(name.casefold()) and rest[:1] in ("", " "):
+                return name, rest.strip()
+        name, _, rest = text.partition(" ")
+        return name, rest.strip()
+
+
+def _line_id(text: str) -> int | None:
+    if not text or text.casefold() == "last":
+        return None
+    if not text.lstrip("#").isdecimal():
+        raise Refused(f"{text!r} is no line's number; leave it out for the last line.")
+    return int(text.lstrip("#"))

@@ -1,38 +1,36 @@
-"""Who speaks next, and from which prompt. Pure: knows no Discord, HTTP, clock or await."""
+"""Who speaks next, and from which prompt. Pure: knows no Discord, HTTP, clock or await.
+
+A turn comes from the first of these that there is: a person's line, in the order in which
+people spoke; what somebody wished for; a topic that was set; the last lines; nothing.
+"""
 
 from __future__ import annotations
 
 import random
-import re
 from collections import Counter, deque
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from difflib import SequenceMatcher
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime
 from typing import Any, Literal
 
-from orchestrator.settings import ConversationSettings
+from orchestrator.addressing import Names
+from orchestrator.limits import Limits, Rest
+from orchestrator.phrases import Phrase
+from orchestrator.repeats import RecentLines
+from orchestrator.settings import ConversationSettings, LimitSettings
+from orchestrator.themes import Themes, with_chances
+from orchestrator.turn_taking import Choice, Member, TurnTaking, Weight
 
-RECENT_LINES = 40
-"""A line too near to one of these is not said again."""
-TOO_NEAR = 0.85
-"""Share of equal letters from which on two lines count as the same."""
-MENTION_WEIGHT = 4.0
-"""How much likelier a friend speaks whom a bot has just named. A person's naming decides;
-a bot's only weighs, or two bots that name each other would never let anybody else in."""
 SEED_LIMIT = 2**31
+PHRASE_LINES = 3
+"""A phrase is taken from one of the last so many lines."""
+TRIES = 2
+"""How often a person's line or a wish is tried again if it comes to nothing."""
+TOPIC_LINES = 6
+"""For how many lines a topic is set if nobody says."""
 
-Source = Literal["person", "topic", "line", "fresh", "free"]
-
-
-@dataclass(frozen=True, slots=True)
-class Member:
-    """A friend as far as turn-taking is concerned. `follows` says whose lines this friend
-    answered how often in the export."""
-
-    name: str
-    aliases: tuple[str, ...] = ()
-    talkativeness: float = 0.5
-    follows: Mapping[str, int] = field(default_factory=dict)
+Source = Literal["person", "wish", "topic", "line", "free", "fresh"]
+ASKED_FOR: frozenset[Source] = frozenset({"person", "wish"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +41,9 @@ class SpokenLine:
     id: int
     speaker: str
     text: str
+    said_at: datetime
     by_person: bool = False
-    phrases: tuple[str, ...] = ()
+    phrases: tuple[Phrase, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +51,9 @@ class Turn:
     """Who is to speak, shown what, about what, and why so.
 
     `lines` are the last lines, oldest first; `seed` draws the candidates; `answers` is the
-    id of the line that is answered, if it is a particular one.
+    id of the line that is answered, if it is a particular one; `phrase_from` the line that the
+    phrase stands in; `phrases` what there was to choose from, with chances; `heard_up_to` the
+    last line that was known when the turn was chosen.
     """
 
     speaker: str
@@ -63,29 +64,90 @@ class Turn:
     seed: int
     answers: int | None
     chosen_because: str
+    at: datetime
+    weights: Mapping[str, Weight] = field(default_factory=dict)
+    phrases: tuple[Phrase, ...] = ()
+    phrase_from: int | None = None
+    heard_up_to: int = 0
+
+    @property
+    def is_asked_for(self) -> bool:
+        """Whether a person waits for it."""
+        return self.source in ASKED_FOR
 
     def why(self) -> dict[str, Any]:
         """The reason as plain data, for the transcript."""
         data = asdict(self)
         data["lines"] = [line.id for line in self.lines]
+        data["at"] = self.at.isoformat()
+        data["phrases"] = [{"phrase": p.text, "weight": p.weight} for p in self.phrases]
         return data
+
+    def afresh(self) -> Turn:
+        """The same turn without the last lines: for when all they lead to has been said."""
+        return replace(self, lines=(), phrase="", begin_with_phrase=False, source="fresh")
+
+
+@dataclass(slots=True)
+class _Waiting:
+    """A person's line, and those who are still to answer it; () is anybody."""
+
+    line: SpokenLine
+    addressed: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class _Wish:
+    """What somebody wants the next line to be about, and by whom; None is anybody."""
+
+    topic: str
+    friend: str | None
+    failures: int = 0
+
+
+@dataclass(slots=True)
+class _Topic:
+    """What people want the conversation to be about, less and less."""
+
+    text: str
+    lines: int
+    left: int
 
 
 class Conversation:
-    """The state of one conversation. All chance comes from `rng`."""
+    """The state of one conversation. All chance comes from `rng`.
+
+    Without `limits`, friends talk on whatever happens.
+    """
 
     def __init__(
-        self, members: Sequence[Member], settings: ConversationSettings, rng: random.Random
+        self,
+        members: Sequence[Member],
+        settings: ConversationSettings,
+        limits: LimitSettings | None,
+        rng: random.Random,
     ) -> None:
         self.members = {member.name: member for member in members}
+        self.names = Names({member.name: member.aliases for member in members})
         self.muted: set[str] = set()
+        bounds = limits or LimitSettings()
         self._settings = settings
         self._rng = rng
+        self._turn_taking = TurnTaking(members, settings.chaos, rng)
+        self._limits = Limits(bounds, alone=len(members) == 1) if limits else None
         self._history: deque[SpokenLine] = deque(maxlen=settings.history_lines)
-        self._recent: deque[str] = deque(maxlen=RECENT_LINES)
-        self._waiting: deque[tuple[SpokenLine, tuple[str, ...]]] = deque()
-        self._topics: deque[tuple[str, str | None]] = deque()
+        self._recent = RecentLines(bounds.repeat_within_lines)
+        self._themes = Themes(bounds.phrase_rounds)
+        self._waiting: deque[_Waiting] = deque()
         self._failures: Counter[int] = Counter()
+        self._wishes: deque[_Wish] = deque()
+        self._topic: _Topic | None = None
+        self._answering: _Waiting | _Wish | None = None
+        self.let_go: list[int] = []
+        """People's lines that, as it happened, nobody was to answer; whoever reads it empties
+        it."""
+
+    # --- what happened ----------------------------------------------------------------------
 
     @property
     def last_line(self) -> SpokenLine | None:
@@ -93,149 +155,277 @@ class Conversation:
 
     @property
     def has_waiting(self) -> bool:
-        """Whether a person or a wished topic waits for an answer."""
-        return bool(self._waiting or self._topics)
+        """Whether a person waits for an answer, or for what was wished."""
+        return bool(self._waiting or self._wishes)
 
-    def heard(self, line: SpokenLine, addressed: Sequence[str] = ()) -> None:
-        """A line was said. A person's line waits for an answer by those whom it addresses
-        (or names), or by anybody."""
-        self._history.append(line)
-        self._recent.append(_letters(line.text))
+    @property
+    def people_waiting(self) -> int:
+        """How many lines of people wait for an answer."""
+        return len(self._waiting)
+
+    def heard(
+        self, line: SpokenLine, addressed: Sequence[str] = (), turn: Turn | None = None
+    ) -> None:
+        """A line was said: a person's, which waits for an answer by those whom it addresses (as
+        the platform knows, else as the text says) or by anybody; or a friend's, by `turn`."""
+        self._remember(line, turn.phrase if turn else "")
         if line.by_person:
-            to = tuple(addressed) or tuple(self.named_in(line.text))
-            self._waiting.append((line, to))
+            to = tuple(addressed) or tuple(self.names.addressed_in(line.text))
+            self._waiting.append(_Waiting(line, to))
+        elif self._limits:
+            self._limits.said(line.said_at, asked_for=turn is not None and turn.is_asked_for)
+        if self._limits and line.by_person:
+            self._limits.person_spoke()
+        if not line.by_person:
+            self._answering = None
 
-    def resume(self, lines: Sequence[SpokenLine]) -> None:
-        """Takes up an earlier conversation; nobody waits for answers to it."""
+    def _remember(self, line: SpokenLine, phrase: str = "") -> None:
+        self._history.append(line)
+        self._turn_taking.heard(line.speaker)
+        if not line.by_person:
+            self._recent.add(line.id, line.text)
+            self._themes.add(line.text, phrase)
+
+    def resume(self, lines: Sequence[SpokenLine], waiting: Collection[int] = ()) -> None:
+        """Takes up an earlier conversation. `waiting` are ids of people's lines among `lines`
+        that nobody has answered yet."""
         for line in lines:
-            self._history.append(line)
-            self._recent.append(_letters(line.text))
+            self._remember(line)
+            if line.id in waiting:
+                to = tuple(self.names.addressed_in(line.text))
+                self._waiting.append(_Waiting(line, to))
 
-    def unanswered(self, turn: Turn) -> None:
-        """A turn came to nothing. A person's line waits again: once more for the same friend,
-        then for anybody, then no longer."""
-        line = next((line for line in turn.lines if line.id == turn.answers), None)
-        if turn.source != "person" or line is None:
-            return
-        self._failures[line.id] += 1
-        if self._failures[line.id] <= 2:
-            to = (turn.speaker,) if self._failures[line.id] == 1 else ()
-            self._waiting.appendleft((line, to))
+    def never_again(self, texts: Sequence[str]) -> None:
+        """Lines that were taken back in an earlier run."""
+        self._recent.never_again(texts)
 
     def unsay(self, line_id: int) -> None:
-        """The line is gone from the conversation, as if it had not been said."""
-        kept = [line for line in self._history if line.id != line_id]
-        self._history.clear()
-        self._history.extend(kept)
+        """A line was taken back: nobody sees it, answers it or says it again."""
+        for line in [line for line in self._history if line.id == line_id]:
+            self._history.remove(line)
+            if not line.by_person:
+                self._recent.take_back(line.id, line.text)
+        self._waiting = deque(w for w in self._waiting if w.line.id != line_id)
+
+    def reworded(self, line_id: int, text: str, phrases: tuple[Phrase, ...]) -> None:
+        """A line reads otherwise now: a person edited it, or a friend said it anew."""
+        for place, line in enumerate(self._history):
+            if line.id == line_id:
+                if not line.by_person:
+                    self._recent.take_back(line.id, line.text)
+                    self._recent.add(line.id, text)
+                self._history[place] = replace(line, text=text, phrases=phrases)
+        for waiting in self._waiting:
+            if waiting.line.id == line_id:
+                waiting.line = replace(waiting.line, text=text, phrases=phrases)
+
+    # --- what people want -------------------------------------------------------------------
 
     def wish(self, topic: str, friend: str | None = None) -> None:
-        """The next turn is about this, spoken by this friend or by anybody."""
-        self._topics.append((topic, friend))
+        """One of the next lines is about this, spoken by this friend or by anybody."""
+        self._wishes.append(_Wish(topic, friend))
 
-    def named_in(self, text: str) -> list[str]:
-        """Members whose name or alias stands in the text, in the order of the text."""
-        places = []
-        for member in self.members.values():
-            names = "|".join(re.escape(name) for name in (member.name, *member.aliases))
-            if found := re.search(rf"(?<!\w)(?:{names})(?!\w)", text, re.IGNORECASE):
-                places.append((found.start(), member.name))
-        return [name for _, name in sorted(places)]
+    def set_topic(self, topic: str, lines: int = TOPIC_LINES) -> None:
+        """The next line is about this for certain, those after it less and less often, and none
+        after so many lines; "" ends it."""
+        self._topic = _Topic(topic, lines, lines) if topic else None
 
-    def next_turn(self) -> Turn | None:
-        """The next turn, or None if everybody is muted."""
-        able = [name for name in self.members if name not in self.muted]
-        if not able:
+    @property
+    def topic(self) -> str:
+        """What people have set, while it lasts."""
+        return self._topic.text if self._topic else ""
+
+    # --- the next turn ----------------------------------------------------------------------
+
+    def next_turn(self, now: datetime, able: Collection[str] | None = None) -> Turn | Rest:
+        """The next turn, or why nobody speaks. `able` are the friends who can answer at present
+        (None: all); whoever is addressed and cannot is stood in for."""
+        speakers = [
+            name for name in self.members
+            if name not in self.muted and (able is None or name in able)
+        ]  # fmt: skip
+        if not speakers:
+            return Rest("everybody is muted" if able is None or able else "no friend can answer")
+        while self._waiting:
+            if turn := self._answer_to_person(speakers, now):
+                return turn
+            self.let_go.append(self._waiting.popleft().line.id)
+        if self._wishes:
+            return self._granted(speakers, now)
+        if self._limits and (rest := self._limits.rest(now)):
+            return rest
+        return self._own_turn(speakers, now)
+
+    def pause_factor(self, *, is_read: bool) -> float:
+        """By how much pauses are longer than usual."""
+        return self._limits.pause_factor(is_read=is_read) if self._limits else 1.0
+
+    def unanswered(self, turn: Turn) -> bool:
+        """A turn that was asked for came to nothing: it is tried again, by the same friend, then
+        by anybody, then no longer. Returns whether it is."""
+        task, self._answering = self._answering, None
+        if isinstance(task, _Waiting):
+            self._failures[task.line.id] += 1
+            if self._failures[task.line.id] > TRIES:
+                return False
+            again: tuple[str, ...] = (turn.speaker,) if self._failures[task.line.id] == 1 else ()
+            if self._waiting and self._waiting[0].line.id == task.line.id:
+                # Others were addressed too: after this one.
+                again += self._waiting.popleft().addressed
+            self._waiting.appendleft(_Waiting(task.line, again))
+            return True
+        if isinstance(task, _Wish) and task.failures < TRIES:
+            friend = task.friend if task.failures == 0 else None
+            self._wishes.appendleft(_Wish(task.topic, friend, task.failures + 1))
+            return True
+        return False
+
+    def _answer_to_person(self, able: list[str], now: datetime) -> Turn | None:
+        waiting = self._waiting[0]
+        line = waiting.line
+        named = [name for name in waiting.addressed if name in able]
+        chance = self._settings.human_prompt_chance
+        if not waiting.addressed and chance < 1 and self._rng.random() >= chance:
             return None
-        if self._waiting:
-            return self._answer_to_person(able)
-        if self._topics:
-            topic, friend = self._topics.popleft()
-            speaker, because = self._speaker(able) if friend is None else (friend, "was asked")
-            return self._turn(speaker, because, "topic", topic, begin=True)
-        speaker, because = self._speaker(able)
-        if not self._history:
-            return self._turn(speaker, because, "fresh", "")
-        return self._own_turn(speaker, because)
-
-    def _answer_to_person(self, able: list[str]) -> Turn:
-        line, addressed = self._waiting.popleft()
-        named = [name for name in addressed if name in able]
+        self._waiting.popleft()
         if len(named) > 1:
             # Each of them answers, the first one now.
-            self._waiting.appendleft((line, tuple(named[1:])))
+            self._waiting.appendleft(_Waiting(line, tuple(named[1:])))
+        self._answering = _Waiting(line, tuple(named[:1]))
         if named:
-            speaker, because = named[0], f"{line.speaker} addressed {named[0]}"
+            choice = Choice(named[0], f"{line.speaker} addressed {named[0]}")
         else:
-            speaker, _ = self._speaker(able)
+            choice = self._chosen(able, now)
             because = f"{line.speaker} spoke, and nobody was addressed"
-        topic = tuple(p for p in line.phrases if not self.named_in(p))
-        phrase = self._rng.choice(topic) if topic else ""
-        return self._turn(speaker, because, "person", phrase, answers=line.id)
+            if waiting.addressed:
+                because = f"{line.speaker} addressed {waiting.addressed[0]}, who cannot answer"
+            choice = replace(choice, because=f"{because}; {choice.because}")
+        phrases = self._options([line])
+        return self._turn(choice, "person", now, phrases, answers=line.id)
 
-    def _own_turn(self, speaker: str, because: str) -> Turn:
-        last = self._history[-1]
-        if self._rng.random() < self._settings.fresh_prompt_chance:
-            return self._turn(speaker, because, "fresh", "")
-        if last.phrases and self._rng.random() < self._settings.bot_prompt_chance:
-            begin = self._rng.random() < self._settings.begin_with_phrase_chance
-            phrase = self._rng.choice(last.phrases)
-            return self._turn(speaker, because, "line", phrase, begin=begin, answers=last.id)
-        return self._turn(speaker, because, "free", "", answers=last.id)
+    def _granted(self, able: list[str], now: datetime) -> Turn:
+        wish = self._wishes.popleft()
+        self._answering = wish
+        if wish.friend in able:
+            assert wish.friend is not None
+            choice = Choice(wish.friend, f"{wish.friend} was asked to")
+        else:
+            choice = self._chosen(able, now)
+        return self._turn(choice, "wish", now, about=wish.topic, begin=True)
+
+    def _own_turn(self, able: list[str], now: datetime) -> Turn:
+        choice = self._chosen(able, now)
+        chances = self._settings
+        if self._topic and (turn := self._about_the_topic(choice, now)):
+            return turn
+        if not self._history or self._rng.random() < chances.fresh_prompt_chance:
+            return self._turn(choice, "fresh", now)
+        answers = self._history[-1].id
+        if self._rng.random() < chances.bot_prompt_chance:
+            recent = list(self._history)[-PHRASE_LINES:]
+            if phrases := self._options(recent, but_not_by=choice.name):
+                begin = self._rng.random() < chances.begin_with_phrase_chance
+                return self._turn(choice, "line", now, phrases, begin=begin, answers=answers)
+        return self._turn(choice, "free", now, answers=answers)
+
+    def _about_the_topic(self, choice: Choice, now: datetime) -> Turn | None:
+        topic = self._topic
+        assert topic is not None
+        is_first = topic.left == topic.lines
+        is_taken_up = self._rng.random() < topic.left / topic.lines
+        topic.left -= 1
+        if topic.left <= 0:
+            self._topic = None
+        if not is_taken_up:
+            return None
+        begin = is_first or self._rng.random() < self._settings.begin_with_phrase_chance
+        return self._turn(choice, "topic", now, about=topic.text, begin=begin)
 
     def _turn(
         self,
-        speaker: str,
-        because: str,
+        choice: Choice,
         source: Source,
-        phrase: str,
+        now: datetime,
+        phrases: Sequence[tuple[Phrase, int]] = (),
         *,
+        about: str = "",
         begin: bool = False,
         answers: int | None = None,
     ) -> Turn:
-        lines = () if source == "fresh" else self._with_last(answers)
-        seed = self._rng.randrange(SEED_LIMIT)
-        return Turn(speaker, lines, phrase, begin and bool(phrase), source, seed, answers, because)
+        phrase, phrase_from = about, None
+        if phrases:
+            weights = [option.weight for option, _ in phrases]
+            chosen, phrase_from = self._rng.choices(phrases, weights)[0]
+            phrase = chosen.text
+        return Turn(
+            speaker=choice.name,
+            lines=() if source == "fresh" else self._with_last(answers),
+            phrase=phrase,
+            begin_with_phrase=begin and bool(phrase),
+            source=source,
+            seed=self._rng.randrange(SEED_LIMIT),
+            answers=answers,
+            chosen_because=choice.because,
+            at=now,
+            weights=choice.weights,
+            phrases=with_chances(phrases),
+            phrase_from=phrase_from,
+            heard_up_to=max((line.id for line in self._history), default=0),
+        )
 
     def _with_last(self, answered: int | None) -> tuple[SpokenLine, ...]:
         """The history, with the line that is answered at its end: others may have spoken since
         a person did."""
         return tuple(sorted(self._history, key=lambda line: line.id == answered))
 
-    def _speaker(self, able: list[str]) -> tuple[str, str]:
-        """Anybody but the last speaker, weighted by talkativeness, by who follows whom in
-        the export, and by being named in the last line."""
+    def _chosen(self, able: list[str], now: datetime) -> Choice:
         last = self.last_line
-        others = [name for name in able if last is None or name != last.speaker] or able
-        if last is None:
-            return self._rng.choice(others), "the conversation begins"
-        named = () if last.by_person else self.named_in(last.text)
-        weights = [self._weight(self.members[name], last.speaker, name in named) for name in others]
-        if not any(weights):
-            weights = [1.0] * len(others)
-        speaker = self._rng.choices(others, weights)[0]
-        share = weights[others.index(speaker)] / sum(weights)
-        because = f"{last.speaker} named them" if speaker in named else f"drawn at {share:.0%}"
-        return speaker, because
+        named = self.names.named_in(last.text) if last else ()
+        by_person = last is not None and last.by_person
+        return self._turn_taking.choose(able, named, now, by_person=by_person)
 
-    def _weight(self, member: Member, after: str, named: bool) -> float:
-        follows = sum(member.follows.values())
-        # With Laplace's rule a pair that never met in the export still may.
-        habit = (member.follows.get(after, 0) + 1) / (follows + len(self.members))
-        chaos = self._settings.chaos
-        weight = (chaos + (1 - chaos) * habit * len(self.members)) * member.talkativeness
-        return weight * (MENTION_WEIGHT if named else 1.0)
+    def _options(
+        self, lines: Sequence[SpokenLine], but_not_by: str = ""
+    ) -> list[tuple[Phrase, int]]:
+        return self._themes.options(
+            [
+                (line.id, line.by_person, self._without_names(line.phrases))
+                for line in reversed(lines)
+                if line.by_person or line.speaker != but_not_by
+            ]
+        )
 
-    def is_too_near(self, text: str) -> str | None:
-        """The recent line that this text repeats, or None."""
-        letters = _letters(text)
-        for recent in reversed(self._recent):
-            if letters == recent:
-                return recent
-            matcher = SequenceMatcher(None, letters, recent, autojunk=False)
-            if matcher.real_quick_ratio() > TOO_NEAR and matcher.ratio() > TOO_NEAR:
-                return recent
-        return None
+    def _without_names(self, phrases: Sequence[Phrase]) -> list[Phrase]:
+        return [phrase for phrase in phrases if not self.names.named_in(phrase.text)]
 
+    def repeated(self, line_id: int, speaker: str, now: datetime) -> Turn | None:
+        """A turn that could have led to this line, as one of the last, in other words; None if it
+        is too far back."""
+        lines = list(self._history)
+        place = next((at for at, line in enumerate(lines) if line.id == line_id), None)
+        if place is None:
+            return None
+        before = tuple(lines[:place])
+        options = self._options(before[-PHRASE_LINES:], but_not_by=speaker)
+        phrase, phrase_from = "", None
+        if options:
+            weights = [option.weight for option, _ in options]
+            chosen, phrase_from = self._rng.choices(options, weights)[0]
+            phrase = chosen.text
+        return Turn(
+            speaker, before, phrase, False, "wish", self._rng.randrange(SEED_LIMIT),
+            before[-1].id if before else None, "somebody wanted the line said anew", now,
+            phrases=with_chances(options), phrase_from=phrase_from,
+        )  # fmt: skip
 
-def _letters(text: str) -> str:
-    return " ".join(re.findall(r"\w+", text.casefold()))
+    # --- what must not be said --------------------------------------------------------------
+
+    def objection(self, text: str, turn: Turn) -> str | None:
+        """Why this must not be said now, or None: it repeats a line, was taken back, or goes on
+        about what has gone round enough. What a person asked about never has."""
+        if objection := self._recent.objection(text):
+            return objection
+        if turn.source in ("person", "wish", "topic"):
+            return None
+        lately = (phrase.text for line in self._history for phrase in line.phrases)
+        return self._themes.objection(text, dict.fromkeys(lately))

@@ -7,10 +7,11 @@ import tomllib
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime, time, timedelta
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from model_server import wire
 from model_server.checkpoint_format import MANIFEST_FILE, CheckpointError, Manifest
@@ -36,11 +37,59 @@ class ConversationSettings(_Section):
     chaos: Chance = Field(0.3, description="0: who speaks next follows the export; 1: anybody")
     pause_seconds: float = Field(4.0, ge=0, description="typical pause between two lines")
     history_lines: int = Field(12, ge=1, le=200, description="last lines that a friend sees")
+    human_prompt_chance: Chance = Field(
+        1.0, description="how often a person who names nobody is answered"
+    )
     bot_prompt_chance: Chance = Field(0.7, description="how often a line takes up a phrase")
     begin_with_phrase_chance: Chance = Field(
         0.15, description="how often a dialogue friend starts with that phrase"
     )
     fresh_prompt_chance: Chance = Field(0.06, description="how often a new topic begins")
+
+
+class LimitSettings(_Section):
+    """How much the friends talk while nobody does. Whoever speaks to them is answered."""
+
+    lines_in_a_row: int = Field(600, ge=1, description="without a person; then they wait for one")
+    lines_alone: int = Field(3, ge=1, description="the same, if there is only one friend")
+    lines_per_hour: int = Field(900, ge=1, description="that no person asked for")
+    longest_pause_seconds: float = Field(
+        600.0, ge=0, description="pauses grow up to this while nobody reads"
+    )
+    quiet_hours: str = Field("", description='"23:00-07:30": only answers then; empty: never quiet')
+    phrase_rounds: int = Field(4, ge=1, description="lines in which a phrase may come up")
+    repeat_within_lines: int = Field(50, ge=1, description="no line is said again within so many")
+
+    @field_validator("quiet_hours")
+    @classmethod
+    def _hours(cls, text: str) -> str:
+        _from_to(text)
+        return text
+
+    def is_quiet(self, at: time) -> bool:
+        """Whether this time of day is in the quiet hours, which may span midnight."""
+        if (hours := _from_to(self.quiet_hours)) is None:
+            return False
+        first, last = hours
+        return first <= at < last if first <= last else at >= first or at < last
+
+    def quiet_until(self, now: datetime) -> datetime:
+        """When the quiet hours that `now` is in end."""
+        hours = _from_to(self.quiet_hours)
+        assert hours is not None
+        end = datetime.combine(now.date(), hours[1], now.tzinfo)
+        return end if end > now else end + timedelta(days=1)
+
+
+def _from_to(text: str) -> tuple[time, time] | None:
+    """Two times of day of "23:00-07:30"; None for "". Raises ValueError."""
+    if not text.strip():
+        return None
+    first, _, last = text.partition("-")
+    try:
+        return time.fromisoformat(first.strip()), time.fromisoformat(last.strip())
+    except ValueError as error:
+        raise ValueError(f"{text!r} is no such thing as '23:00-07:30'") from error
 
 
 class GenerationSettings(_Section):
@@ -62,7 +111,7 @@ class PhraseSettings(_Section):
     """How phrases are found in a line."""
 
     pipeline: str = Field(
-        "", description="an installed spaCy pipeline, or a folder; empty: a plain-words picker"
+        "", description="an installed spaCy pipeline, or a folder; empty: the one that is shipped"
     )
 
 
@@ -107,6 +156,7 @@ class Settings(_Section):
     schema_version: Literal[1] = Field(1, alias="schema", description="of this file's form")
     language: str = Field("en", pattern="^[a-z]{2,3}$", description="that the friends write in")
     conversation: ConversationSettings = ConversationSettings()
+    limits: LimitSettings = LimitSettings()
     generation: GenerationSettings = GenerationSettings()
     phrases: PhraseSettings = PhraseSettings()
     servers: ServerSettings = ServerSettings()

@@ -7,34 +7,49 @@ import logging
 import os
 import random
 import signal
-from contextlib import AsyncExitStack
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 
 from model_server import wire
+from model_server.checkpoint_format import Manifest
 from orchestrator.clock import Clock, RealClock, VirtualClock
-from orchestrator.conversation import Conversation, Member, SpokenLine
-from orchestrator.errors import ModelServerDown, OrchestratorError
-from orchestrator.model_client import ModelClient
+from orchestrator.conversation import SEED_LIMIT, Conversation, SpokenLine
+from orchestrator.errors import OrchestratorError
+from orchestrator.model_client import KEY_VARIABLE
+from orchestrator.pacing import Pacing, own_factors
 from orchestrator.phrases import PhrasePicker, load_picker
 from orchestrator.platforms import Platform
 from orchestrator.platforms.terminal import TerminalPlatform
+from orchestrator.replay import (
+    RESUMED_LINES,
+    STILL_WAITING,
+    conversation_chance,
+    settings_of_run,
+)
+from orchestrator.servers import Servers
 from orchestrator.settings import Friend, GenerationSettings, Show, read_show
-from orchestrator.supervisor import Launch, Supervisor, free_port, threads_for
-from orchestrator.swarm import Pacing, Swarm
+from orchestrator.swarm import Swarm
 from orchestrator.transcript import Transcript
+from orchestrator.turn_taking import Habits, Member
 
 log = logging.getLogger(__name__)
-
-KEY_VARIABLE = "BOTCONVO_SERVER_KEY"
-"""The key that model servers ask for, if they do; those that we start inherit it."""
 
 WELCOME = """\
 {friends}{demo} talk to each other. Type a line to join in, name one of them to have that
 one answer, /help lists what else you can do, Ctrl-C ends the show.
 curl '{url}/?prompt=pizza' asks {first} alone."""
+
+WELCOME_ALONE = """\
+{friends} is here alone, and mostly waits for you: type a line. /help lists what else you can do,
+Ctrl-C ends the show.
+curl '{url}/?prompt=pizza' asks {first} without the show."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +78,8 @@ async def run_show(options: ShowOptions) -> None:
     show = await asyncio.to_thread(read_show, options.settings)
     if options.friend is not None:
         show = _with_one_friend(show, options.friend)
-    playing = asyncio.create_task(_play(show, options))
+    stages = [TerminalPlatform({friend.name: friend.color for friend in show.friends})]
+    playing = asyncio.create_task(play(show, options, stages))
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         try:
@@ -84,75 +100,96 @@ def _with_one_friend(show: Show, name: str) -> Show:
     raise OrchestratorError(f"There is no friend called {name!r}; there are {names}.")
 
 
-async def _play(show: Show, options: ShowOptions) -> None:
+async def play(show: Show, options: ShowOptions, stages: Sequence[Platform]) -> None:
+    """Puts everything together and lets the friends talk on these stages, until cancelled or
+    enough lines are said. Raises OrchestratorError."""
     settings = show.settings
-    rng = random.Random(options.seed)
+    # A seed of its own for each run, known to the transcript, so that any can be replayed.
+    seed = random.SystemRandom().randrange(SEED_LIMIT) if options.seed is None else options.seed
+    is_limited = options.lines is None  # whoever asks for so many lines gets them
     async with AsyncExitStack() as stack:
-        key = os.environ.get(KEY_VARIABLE)
-        session = await stack.enter_async_context(
-            aiohttp.ClientSession(headers={"Authorization": f"Bearer {key}"} if key else None)
-        )
+        session = await stack.enter_async_context(aiohttp.ClientSession(headers=key_headers()))
         # spaCy takes as long to load as the servers to start.
-        loading = asyncio.create_task(
-            asyncio.to_thread(load_picker, settings.phrases.pipeline, settings.language)
+        names = [name for friend in show.friends for name in (friend.name, *friend.aliases)]
+        loading = _in_the_background(
+            lambda: load_picker(settings.phrases.pipeline, settings.language, names)
         )
-        stack.push_async_callback(_finished, loading)
-        supervisor = await stack.enter_async_context(
-            Supervisor(_launches(show), random.Random(rng.random()))
+        servers = await stack.enter_async_context(
+            Servers(
+                show, session, random.Random(f"{seed} servers"), waits_for_all=options.is_repeatable
+            )
         )
         picker = await loading
         clock: Clock = VirtualClock(real=not options.fast) if options.is_repeatable else RealClock()
         transcript = stack.enter_context(
             Transcript.open(
-                show.home / "data" / "transcript.sqlite",
-                fresh=options.is_fresh, seed=options.seed, now=clock.now(),
+                show.home / "data" / "transcript.sqlite", fresh=options.is_fresh, seed=seed,
+                now=clock.now(), settings=settings_of_run(settings, limited=is_limited),
             )
         )  # fmt: skip
+        manifests = {friend.name: servers.manifest_of(friend.name) for friend in show.friends}
+        members = [member_of(friend, manifests[friend.name]) for friend in show.friends]
         conversation = Conversation(
-            [_member(friend) for friend in show.friends], settings.conversation, rng
-        )
-        conversation.resume(_earlier(transcript, picker, settings.conversation.history_lines))
-        servers = _Servers(show.friends, supervisor, session)
-        stages: list[Platform] = [TerminalPlatform({f.name: f.color for f in show.friends})]
+            members, settings.conversation, settings.limits if is_limited else None,
+            conversation_chance(seed),
+        )  # fmt: skip
+        take_up(conversation, transcript, picker, settings.conversation.history_lines, clock.now())
         swarm = Swarm(
-            conversation, servers.client_of, stages, transcript, picker, clock,
-            Pacing(settings.conversation.pause_seconds, options.fast),
-            _sampling(settings.generation), random.Random(rng.random()),
+            conversation, servers, stages, transcript, picker, clock,
+            Pacing(
+                settings.conversation.pause_seconds, settings.limits.longest_pause_seconds,
+                options.fast, own_factors(conversation.members),
+            ),
+            sampling_of(settings.generation), random.Random(f"{seed} pauses"),
+            models={name: _model_facts(manifest) for name, manifest in manifests.items()},
         )  # fmt: skip
         await _welcome(show, servers, stages)
         await swarm.run(options.lines)
 
 
-async def _finished(task: asyncio.Task[PhrasePicker]) -> None:
-    await asyncio.gather(task, return_exceptions=True)
+def key_headers() -> dict[str, str] | None:
+    """What model servers that ask for a key are to be sent."""
+    key = os.environ.get(KEY_VARIABLE)
+    return {"Authorization": f"Bearer {key}"} if key else None
 
 
-def _launches(show: Show) -> list[Launch]:
-    local = [friend for friend in show.friends if friend.checkpoint]
-    servers = show.settings.servers
-    threads = servers.threads or threads_for(len(local))
-    taken = {friend.port for friend in local if friend.port}
-    launches = []
-    for place, friend in enumerate(local):
-        first = servers.first_port + place if servers.first_port else 0
-        port = friend.port or free_port(first, taken)
-        assert friend.checkpoint is not None
-        launches.append(
-            Launch(
-                friend.name, friend.checkpoint, port, servers.engine, threads,
-                show.home / "data" / "logs" / f"{friend.name}.log",
-                show.settings.generation.banned_words,
-            )
-        )  # fmt: skip
-    return launches
+def _in_the_background(load: Callable[[], PhrasePicker]) -> asyncio.Future[PhrasePicker]:
+    """What a thread makes that nobody waits for if the show ends before: an import cannot be
+    interrupted, and Ctrl-C must not take seconds."""
+    loop = asyncio.get_running_loop()
+    loaded: asyncio.Future[PhrasePicker] = loop.create_future()
+
+    def tell(settle: Callable[[], None]) -> None:
+        with suppress(RuntimeError):  # the loop is closed: the show is over
+            loop.call_soon_threadsafe(lambda: None if loaded.done() else settle())
+
+    def run() -> None:
+        try:
+            picker = load()
+        except Exception as error:  # noqa: BLE001  # handed to whoever waits
+            failure = error
+            tell(lambda: loaded.set_exception(failure))
+        else:
+            tell(lambda: loaded.set_result(picker))
+
+    threading.Thread(target=run, daemon=True).start()
+    return loaded
 
 
-def _member(friend: Friend) -> Member:
-    follows = friend.manifest.statistics.get("follows", {})
-    return Member(friend.name, friend.aliases, friend.talkativeness, follows)
+def member_of(friend: Friend, manifest: Manifest) -> Member:
+    """The friend as turn-taking knows them."""
+    habits = Habits.of(manifest.statistics)
+    return Member(friend.name, friend.aliases, friend.talkativeness, habits)
 
 
-def _sampling(settings: GenerationSettings) -> wire.Sampling:
+def _model_facts(manifest: Manifest) -> dict[str, Any]:
+    """By what a line's model is known again."""
+    gguf = manifest.gguf
+    return {"name": manifest.friend, "step": manifest.step, "hash": gguf.hash if gguf else None}
+
+
+def sampling_of(settings: GenerationSettings) -> wire.Sampling:
+    """How lines are to be drawn, in the model servers' words."""
     return wire.Sampling(
         n=settings.candidates,
         max_tokens=settings.max_tokens,
@@ -164,47 +201,37 @@ def _sampling(settings: GenerationSettings) -> wire.Sampling:
     )
 
 
-def _earlier(transcript: Transcript, picker: PhrasePicker, count: int) -> list[SpokenLine]:
-    return [
-        SpokenLine(
-            line.id, line.speaker, line.text, line.kind == "person", picker.phrases(line.text)
-        )
-        for line in transcript.last(count)
-    ]  # fmt: skip
-
-
-class _Servers:
-    """Finds the client of a friend's server, wherever that runs."""
-
-    def __init__(
-        self, friends: tuple[Friend, ...], supervisor: Supervisor, session: aiohttp.ClientSession
-    ) -> None:
-        self._remote = {friend.name: friend.url for friend in friends if friend.url}
-        self._supervisor = supervisor
-        self._session = session
-
-    async def client_of(self, friend: str) -> ModelClient:
-        """Raises ModelServerDown if this friend's server is given up, OrchestratorError if
-        none is left."""
-        if url := self._remote.get(friend):
-            return ModelClient(self._session, url)
-        servers = self._supervisor.servers
-        if not self._remote and all(server.given_up for server in servers.values()):
-            raise OrchestratorError(
-                f"All model servers keep dying; see {servers[friend].launch.log_file.parent}"
+def take_up(
+    conversation: Conversation,
+    transcript: Transcript,
+    picker: PhrasePicker,
+    count: int,
+    now: datetime,
+) -> None:
+    """Goes on where the transcript stops: the last lines, people's lines that nobody has answered
+    yet, and lines that must not come again."""
+    waiting = {line.id for line in transcript.unanswered(now - STILL_WAITING)}
+    lines = transcript.last(max(count, RESUMED_LINES))
+    conversation.resume(
+        [
+            SpokenLine(
+                line.id, line.speaker, line.text, line.said_at, line.kind == "person",
+                picker.phrases(line.text),
             )
-        try:
-            return ModelClient(self._session, await servers[friend].when_ready())
-        except OrchestratorError as error:
-            raise ModelServerDown(str(error)) from error
+            for line in lines
+        ],
+        waiting,
+    )  # fmt: skip
+    conversation.never_again(transcript.unsaid_texts(RESUMED_LINES))
 
 
-async def _welcome(show: Show, servers: _Servers, stages: list[Platform]) -> None:
+async def _welcome(show: Show, servers: Servers, stages: Sequence[Platform]) -> None:
     *most, last = [friend.name for friend in show.friends]
     names = f"{', '.join(most)} and {last}" if most else last
-    first = show.friends[0].name
+    friends = [friend.name for friend in show.friends]
+    first = next((name for name in friends if name in servers.able()), friends[0])
     client = await servers.client_of(first)
-    text = WELCOME.format(
+    text = (WELCOME if most else WELCOME_ALONE).format(
         friends=names,
         demo=", who are invented," if show.is_demo else "",
         url=client.url,

@@ -5,59 +5,33 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from functools import partial
 from typing import Any
 
-from finetune.markup import plain_words
 from model_server import wire
+from orchestrator.audience import Audience
 from orchestrator.clock import Clock
 from orchestrator.control import Control, Refused
 from orchestrator.conversation import Conversation, SpokenLine, Turn
-from orchestrator.errors import ModelServerError
-from orchestrator.model_client import Candidate, ModelClient
+from orchestrator.drawing import Drawing, Drawn, Friends
+from orchestrator.explain import explain
+from orchestrator.limits import Rest
+from orchestrator.pacing import Pacing
 from orchestrator.phrases import PhrasePicker
-from orchestrator.platforms import Command, Event, PersonLine, Platform
-from orchestrator.transcript import Transcript
+from orchestrator.platforms import Platform
+from orchestrator.stages import Stages
+from orchestrator.transcript import Transcript, TranscriptLine
+from orchestrator.writer import Writer
 
 log = logging.getLogger(__name__)
 
-ATTEMPTS = 3
-"""Draws after which a friend without a fit line stays silent this time."""
-TYPING_CHARS_PER_SECOND = 25.0
-PAUSE_SPREAD = 0.4
-"""Standard deviation of the logarithm of a pause: people are irregular."""
 AFTER_SILENCE_SECONDS = 1.0
-ALONE_FACTOR = 5.0
-"""A friend who is alone with people leaves them this much more time to say something."""
-
-
-@dataclass(frozen=True, slots=True)
-class Pacing:
-    """How long to wait between lines; `fast` does not wait at all."""
-
-    pause_seconds: float
-    fast: bool = False
-
-    def before(self, text: str, rng: random.Random) -> float:
-        """Seconds from a line to the next one, `text`: a think, then typing it."""
-        if self.fast:
-            return 0.0
-        think = self.pause_seconds * rng.lognormvariate(0.0, PAUSE_SPREAD)
-        return think + len(text) / TYPING_CHARS_PER_SECOND
-
-
-@dataclass(frozen=True, slots=True)
-class Speaking:
-    """What drawing a line for a turn came to."""
-
-    text: str | None
-    attempts: list[list[dict[str, Any]]]
-    problem: str | None = None
-
-
-ClientOf = Callable[[str], Awaitable[ModelClient]]
-"""The client of a friend's server, once that server is up."""
+"""After a turn that came to nothing; doubled with each in a row, or a broken server would be
+asked many times a second."""
+LONGEST_SILENCE_SECONDS = 60.0
+LET_GO = {"reason": "the line addressed nobody, and the dice let it pass"}
 
 
 class Swarm:
@@ -66,35 +40,43 @@ class Swarm:
     def __init__(
         self,
         conversation: Conversation,
-        client_of: ClientOf,
-        stages: Sequence[Platform],
+        friends: Friends,
+        platforms: Sequence[Platform],
         transcript: Transcript,
         picker: PhrasePicker,
         clock: Clock,
         pacing: Pacing,
         sampling: wire.Sampling,
         rng: random.Random,
+        *,
+        models: Mapping[str, Mapping[str, Any]] | None = None,
+        writer: Writer | None = None,
     ) -> None:
         self._conversation = conversation
-        self._client_of = client_of
-        self._stages = {stage.name: stage for stage in stages}
+        self._friends = friends
         self._transcript = transcript
         self._picker = picker
         self._clock = clock
         self._pacing = pacing
-        self._sampling = sampling
         self._rng = rng
+        self._models = models or {}
+        self._drawing = Drawing(conversation, friends, sampling)
+        self._writer = writer or Writer()
+        self._stages = Stages(platforms, transcript, self._writer)
+        self._writer.tell = self._stages.notice
         self._said = 0
-        self._person_spoke = asyncio.Event()
-        self.control = Control(conversation, self._why_last, self._take_back_last)
-        self._handlers: Mapping[type, Callable[[Platform, Any], Awaitable[None]]] = {
-            PersonLine: self._on_person_line,
-            Command: self._on_command,
-        }
+        self._silences = 0
+        self._doing = ""
+        self._woken = asyncio.Event()
+        self.control = Control(conversation, self, changed=self.wake)
+        self._audience = Audience(
+            conversation, self._stages, transcript, self._writer, picker, clock, self.control,
+            self._woken,
+        )  # fmt: skip
 
     async def run(self, lines: int | None = None) -> None:
         """Speaks until cancelled, or until so many lines have been said."""
-        listening = [asyncio.create_task(self._listen(stage)) for stage in self._stages.values()]
+        listening = [*self._audience.listen(), asyncio.create_task(self._watch_friends())]
         try:
             while lines is None or self._said < lines:
                 await self.control.running.wait()
@@ -103,151 +85,178 @@ class Swarm:
             for task in listening:
                 task.cancel()
             await asyncio.gather(*listening, return_exceptions=True)
-            for stage in self._stages.values():
-                await stage.close()
+            await self._stages.close()
 
-    # --- listening ------------------------------------------------------------------------
+    def wake(self) -> None:
+        """Something happened that a waiting show should look at."""
+        self._woken.set()
 
-    async def _listen(self, stage: Platform) -> None:
-        async for event in stage.events():
-            try:
-                await self._on_event(stage, event)
-            except Exception:
-                # One event that goes wrong must not make the show deaf.
-                log.exception("%s: %s", stage.name, event)
-
-    async def _on_event(self, stage: Platform, event: Event) -> None:
-        handler = self._handlers.get(type(event))
-        if handler is None:
-            log.info("%s: %s", stage.name, event)
-            return
-        await handler(stage, event)
-
-    async def _on_person_line(self, stage: Platform, event: PersonLine) -> None:
-        text = plain_words(event.text)
-        if not text:
-            return
-        reply_to = self._transcript.line_of(stage.name, event.reply_to) if event.reply_to else None
-        line_id = self._transcript.add(
-            event.author, "person", text, {"stage": stage.name}, self._clock.now(), reply_to
-        )
-        self._transcript.posted(line_id, stage.name, event.message_id)
-        phrases = self._picker.phrases(text)
-        line = SpokenLine(line_id, event.author, text, by_person=True, phrases=phrases)
-        self._conversation.heard(line, event.addressed)
-        self._person_spoke.set()
-
-    async def _on_command(self, stage: Platform, event: Command) -> None:
-        try:
-            await stage.notice(await self.control.carry_out(event.name, event.argument))
-        except Refused as error:
-            await stage.notice(str(error))
-        self._person_spoke.set()
+    async def _watch_friends(self) -> None:
+        while True:
+            await self._friends.changed.wait()
+            self._friends.changed.clear()
+            self.wake()
 
     # --- speaking -------------------------------------------------------------------------
 
     async def _take_turn(self) -> None:
-        self._person_spoke.clear()
-        turn = self._conversation.next_turn()
-        if turn is None:
-            await self._clock.pause(AFTER_SILENCE_SECONDS, self._person_spoke)
+        self._woken.clear()
+        now = self._clock.now()
+        able = sorted(self._friends.able())
+        decision = {"able": able, "decided_after": self._transcript.last_id()}
+        turn = self._conversation.next_turn(now, able)
+        await self._record_let_go(now)
+        if isinstance(turn, Rest):
+            await self._rest(turn)
             return
-        if turn.source in ("line", "free") and len(self._conversation.members) == 1:
-            await self._clock.pause(
-                self._pacing.before("", self._rng) * ALONE_FACTOR, self._person_spoke
-            )
-            if self._conversation.has_waiting:
-                return
-        speaking = await self._draw(turn)
-        if speaking.text is None:
-            await self._stay_silent(turn, speaking)
+        self._doing = f"{turn.speaker} thinks"
+        began = self._clock.now()
+        drawn = await self._drawing.draw(turn)
+        if drawn.text is None:
+            await self._stay_silent(drawn, decision, str(drawn.problem))
             return
-        await self._typing(turn.speaker)
-        if self._said:  # whoever has just started the show need not wait for its first line
-            seconds = self._pacing.before(speaking.text, self._rng) / self.control.pace
-            await self._clock.pause(seconds, self._person_spoke)
-        await self.control.running.wait()
-        if self._conversation.has_waiting and turn.source not in ("person", "topic"):
-            log.info("%s's line is dropped, since a person goes first", turn.speaker)
-            return
-        await self._say(turn, speaking)
+        self._silences = 0
+        objection = await self._wait_before(drawn, began)
+        if objection is None:
+            await self._say(drawn, decision)
+        else:
+            await self._stay_silent(drawn, decision, objection, waits=False)
 
-    async def _draw(self, turn: Turn) -> Speaking:
-        """Asks the speaker's server, and takes its first fit line that is not too near to a
-        recent one."""
-        attempts: list[list[dict[str, Any]]] = []
-        for attempt in range(ATTEMPTS):
-            try:
-                found = await self._candidates(turn, turn.seed + attempt * wire.MAX_CANDIDATES)
-            except ModelServerError as error:
-                return Speaking(None, attempts, str(error))
-            judged = [(c, self._objection(c)) for c in found]
-            attempts.append([{**asdict(c), "verdict": o or c.verdict} for c, o in judged])
-            for candidate, objection in judged:
-                if objection is None:
-                    return Speaking(candidate.text, attempts)
-        return Speaking(None, attempts, "no candidate was fit to be said")
-
-    async def _candidates(self, turn: Turn, seed: int) -> list[Candidate]:
-        client = await self._client_of(turn.speaker)
-        sampling = self._sampling.model_copy(update={"seed": seed % wire.SEED_LIMIT})
-        return await client.candidates(
-            turn.lines, speaker=turn.speaker, phrase=turn.phrase,
-            begin_with_phrase=turn.begin_with_phrase, sampling=sampling,
-        )  # fmt: skip
-
-    def _objection(self, candidate: Candidate) -> str | None:
-        if not candidate.is_fit:
-            return candidate.verdict
-        recent = self._conversation.is_too_near(candidate.text)
-        return f"too near to {recent!r}" if recent is not None else None
-
-    async def _typing(self, friend: str) -> None:
-        for stage in self._stages.values():
-            if "typing" in stage.capabilities:
-                await stage.typing(friend)
-
-    async def _say(self, turn: Turn, speaking: Speaking) -> None:
-        assert speaking.text is not None
-        why = {"turn": turn.why(), "attempts": speaking.attempts}
-        line_id = self._transcript.add(
-            turn.speaker, "friend", speaking.text, why, self._clock.now(), turn.answers
+    async def _wait_before(self, drawn: Drawn, began: datetime) -> str | None:
+        """Lets the line wait as a person would. Returns why it must not be said any more."""
+        assert drawn.text is not None
+        last = self._conversation.last_line
+        factor = self._conversation.pause_factor(is_read=self._stages.is_read) / self.control.pace
+        wait = self._pacing.before(
+            drawn.turn.speaker, last.text if last else "", drawn.text, factor, self._rng
         )
-        phrases = self._picker.phrases(speaking.text)
-        self._conversation.heard(SpokenLine(line_id, turn.speaker, speaking.text, phrases=phrases))
-        for stage in self._stages.values():
-            message_id = await stage.say(line_id, turn.speaker, speaking.text)
-            self._transcript.posted(line_id, stage.name, message_id)
+        if self._said or last is not None:  # nobody waits for the very first line
+            spent = (self._clock.now() - began).total_seconds()
+            await self._pause(drawn.turn, wait.think - spent)
+        if not self._must_give_way(drawn.turn):
+            await self._stages.typing(drawn.turn.speaker)
+            self._doing = f"{drawn.turn.speaker} types"
+            await self._pause(drawn.turn, wait.typing)
+        await self.control.running.wait()
+        if self._must_give_way(drawn.turn):
+            return "a person went first"
+        if drawn.turn.speaker in self._conversation.muted:
+            return "muted meanwhile"
+        return None
+
+    async def _pause(self, turn: Turn, seconds: float) -> None:
+        """Waits, but no longer than until a person wants something else."""
+        while seconds > 0 and not self._must_give_way(turn):
+            seconds = await self._clock.pause(seconds, self._woken)
+            self._woken.clear()
+
+    def _must_give_way(self, turn: Turn) -> bool:
+        return self._conversation.has_waiting and not turn.is_asked_for
+
+    async def _say(self, drawn: Drawn, decision: dict[str, Any]) -> None:
+        assert drawn.text is not None
+        turn, text, now = drawn.turn, drawn.text, self._clock.now()
+        why = self._why_of(drawn) | decision
+        line_id = await self._writer.write(
+            lambda: self._transcript.add(turn.speaker, "friend", text, why, now, turn.answers)
+        )
+        line = SpokenLine(line_id, turn.speaker, text, now, phrases=self._picker.phrases(text))
+        self._conversation.heard(line, turn=turn)
+        self._doing = ""
+        await self._stages.say(line_id, turn.speaker, text)
         self._said += 1
 
-    async def _stay_silent(self, turn: Turn, speaking: Speaking) -> None:
-        why = {"turn": turn.why(), "attempts": speaking.attempts, "reason": speaking.problem}
-        self._transcript.add(turn.speaker, "silence", "", why, self._clock.now(), turn.answers)
-        log.info("%s stays silent: %s", turn.speaker, speaking.problem)
-        self._conversation.unanswered(turn)
-        await self._clock.pause(AFTER_SILENCE_SECONDS, self._person_spoke)
+    def _why_of(self, drawn: Drawn) -> dict[str, Any]:
+        return drawn.why(self._drawing.sampling, self._models.get(drawn.turn.speaker, {}))
+
+    async def _stay_silent(
+        self, drawn: Drawn, decision: dict[str, Any], reason: str, *, waits: bool = True
+    ) -> None:
+        turn, now = drawn.turn, self._clock.now()
+        why = self._why_of(drawn) | decision | {"reason": reason}
+        is_tried_again = self._conversation.unanswered(turn)
+        # An answer that is tried again is not one yet.
+        answers = None if is_tried_again else turn.answers
+        await self._writer.write(
+            lambda: self._transcript.add(turn.speaker, "silence", "", why, now, answers)
+        )
+        log.info("%s stays silent: %s", turn.speaker, reason)
+        self._doing = f"{turn.speaker} stayed silent: {reason}"
+        if waits:
+            seconds = min(AFTER_SILENCE_SECONDS * 2**self._silences, LONGEST_SILENCE_SECONDS)
+            self._silences = min(self._silences + 1, 10)
+            await self._clock.pause(seconds, self._woken)
+
+    async def _record_let_go(self, now: datetime) -> None:
+        for line_id in self._conversation.let_go:
+            await self._writer.write(
+                partial(self._transcript.add, "", "silence", "", LET_GO, now, line_id)
+            )
+        self._conversation.let_go.clear()
+
+    async def _rest(self, rest: Rest) -> None:
+        """Nobody speaks: says why, once, and waits until then or until something happens."""
+        text = f"Nobody speaks: {rest.reason}."
+        if self._doing != text:
+            self._doing = text
+            now = self._clock.now()
+            await self._writer.write(
+                lambda: self._transcript.add("", "notice", text, {"reason": rest.reason}, now)
+            )
+            await self._stages.notice(text)
+        if rest.until is None:
+            await self._woken.wait()
+        else:
+            seconds = (rest.until - self._clock.now()).total_seconds()
+            await self._clock.pause(max(seconds, 0.0), self._woken)
 
     # --- what Control reaches for -----------------------------------------------------------
 
-    def _why_last(self) -> str:
-        for line in reversed(self._transcript.last(20)):
-            if line.kind == "friend":
-                turn = line.why["turn"]
-                about = f", about {turn['phrase']!r}" if turn["phrase"] else ""
-                return (
-                    f"{line.speaker} said {line.text!r}: {turn['chosen_because']}; "
-                    f"{turn['source']} prompt{about}."
-                )
-        return "Nobody has said anything yet."
+    def why(self, line_id: int | None) -> str:
+        return explain(self._transcript, self._line(line_id, "explained"))
 
-    async def _take_back_last(self) -> tuple[str, str]:
-        for line in reversed(self._transcript.last(20)):
+    async def take_back(self, line_id: int | None) -> str:
+        line = self._friends_line(line_id, "taken back")
+        await self._writer.write(lambda: self._transcript.unsay(line.id))
+        self._conversation.unsay(line.id)
+        await self._stages.take_back(line.id)
+        return line.speaker
+
+    async def say_anew(self, line_id: int | None) -> tuple[str, str]:
+        line = self._friends_line(line_id, "said anew")
+        turn = self._conversation.repeated(line.id, line.speaker, self._clock.now())
+        if turn is None:
+            raise Refused("That line is too far back to be said anew; take it back with /oops.")
+        drawn = await self._drawing.draw(turn)
+        if drawn.text is None:
+            raise Refused(f"{line.speaker} finds nothing better ({drawn.problem}).")
+        text, now = drawn.text, self._clock.now()
+        why = self._why_of(drawn)
+        await self._writer.write(lambda: self._transcript.replace_text(line.id, text, why, now))
+        self._conversation.reworded(line.id, text, self._picker.phrases(text))
+        await self._stages.reword(line.id, line.speaker, text)
+        return line.speaker, text
+
+    def state(self, friend: str) -> str:
+        state = self._friends.state(friend)
+        return "" if state.kind == "ready" else state.kind
+
+    def doing(self) -> str:
+        return self._doing
+
+    def _friends_line(self, line_id: int | None, wanted: str) -> TranscriptLine:
+        line = self._line(line_id, wanted)
+        if line.kind != "friend":
+            raise Refused(f"Line {line.id} is no friend's, so it cannot be {wanted}.")
+        return line
+
+    def _line(self, line_id: int | None, wanted: str) -> TranscriptLine:
+        """The line with this id, or the last one of a friend. Raises Refused."""
+        if line_id is not None:
+            if (line := self._transcript.line(line_id)) is None or line.unsaid:
+                raise Refused(f"There is no line {line_id}.")
+            return line
+        for line in reversed(self._transcript.last(50)):
             if line.kind == "friend":
-                self._transcript.unsay(line.id)
-                self._conversation.unsay(line.id)
-                for stage in self._stages.values():
-                    message_id = self._transcript.message_of(stage.name, line.id)
-                    if message_id and "delete" in stage.capabilities:
-                        await stage.delete(message_id)
-                return line.speaker, str(line.why["turn"]["phrase"])
-        raise Refused("There is no line to take back.")
+                return line
+        raise Refused(f"There is no line yet that could be {wanted}.")

@@ -74,12 +74,18 @@ class Platform(Protocol):
     name: str
     capabilities: frozenset[Capability]
 
+    @property
+    def is_read(self) -> bool:
+        """Whether somebody is known to be reading along; pauses grow where nobody is."""
+        ...
+
     def events(self) -> AsyncIterator[Event]:
         """What people do, until the platform is closed."""
         ...
 
     async def say(self, line_id: int, friend: str, text: str) -> str:
-        """Shows a friend's line; returns the platform's id of the message."""
+        """Shows a friend's line; returns the platform's id of the message. This and what
+        follows raise StageFailed if it cannot be shown."""
         ...
 
     async def notice(self, text: str) -> None:

@@ -29,6 +29,7 @@ class ScriptedPlatform:
         self.shown: list[Shown] = []
         self.notices: list[str] = []
         self.typed_by: list[str] = []
+        self.is_read = False
         self._events: asyncio.Queue[Event | None] = asyncio.Queue()
         self._changed = asyncio.Condition()
 

@@ -42,6 +42,10 @@ class TerminalPlatform:
         self._typed: asyncio.Queue[str] = asyncio.Queue()
         self._numbers = itertools.count(1)
 
+    @property
+    def is_read(self) -> bool:
+        return self._out.isatty()
+
     async def events(self) -> AsyncIterator[Event]:
         loop = asyncio.get_running_loop()
         threading.Thread(target=self._read, args=(loop,), daemon=True).start()

@@ -15,15 +15,19 @@ from aiohttp import web
 
 from model_server import wire
 from orchestrator.clock import VirtualClock
-from orchestrator.conversation import Conversation, Member
+from orchestrator.conversation import Conversation
 from orchestrator.errors import ModelServerBusy, ModelServerDown, ModelServerRefused
 from orchestrator.model_client import ModelClient
+from orchestrator.pacing import Pacing
 from orchestrator.phrases import load_picker
-from orchestrator.platforms import Command, PersonLine
+from orchestrator.platforms import Command, Deletion, Edit, PersonLine, Reaction
 from orchestrator.platforms.scripted import ScriptedPlatform
-from orchestrator.settings import ConversationSettings
-from orchestrator.swarm import Pacing, Swarm
+from orchestrator.server_process import ServerState
+from orchestrator.settings import ConversationSettings, LimitSettings
+from orchestrator.show import take_up
+from orchestrator.swarm import Swarm
 from orchestrator.transcript import Transcript
+from orchestrator.turn_taking import Member
 
 NAMES = ("Ada", "Bo", "Cy")
 Answer = Callable[[wire.ChatRequest], list[tuple[str, str]] | int]
@@ -60,11 +64,35 @@ def numbered() -> Answer:
     return lambda body: [(f"{words[(n := next(count)) % 10]} {n * n + 7}", "fit")]
 
 
+class OneServerForAll:
+    """All friends at one server; those in `away` cannot speak."""
+
+    def __init__(self, client: ModelClient) -> None:
+        self.client = client
+        self.away: set[str] = set()
+        self.changed = asyncio.Event()
+
+    async def client_of(self, friend: str) -> ModelClient:
+        return self.client
+
+    def able(self) -> set[str]:
+        return set(NAMES) - self.away
+
+    def state(self, friend: str) -> ServerState:
+        if friend in self.away:
+            return ServerState("benched", "it keeps dying")
+        return ServerState("ready", "ready")
+
+
 class Play:
     """A running show with everything that a test looks at."""
 
-    def __init__(self, stage: ScriptedPlatform, server: Server, swarm: Swarm, file: Path) -> None:
-        self.stage, self.server, self.swarm, self.file = stage, server, swarm, file
+    def __init__(
+        self, stage: ScriptedPlatform, server: Server, swarm: Swarm, transcript: Transcript,
+        friends: OneServerForAll,
+    ) -> None:  # fmt: skip
+        self.stage, self.server, self.swarm, self.transcript = stage, server, swarm, transcript
+        self.friends = friends
 
     async def run(self, lines: int) -> list[tuple[str, str]]:
         await asyncio.wait_for(self.swarm.run(lines), 20)
@@ -79,8 +107,9 @@ async def start(tmp_path: Path) -> AsyncIterator[Start]:
     async with AsyncExitStack() as stack:
 
         async def begin(
-            answer: Answer, *, names: tuple[str, ...] = NAMES, fresh: bool = True
-        ) -> Play:
+            answer: Answer, *, names: tuple[str, ...] = NAMES, fresh: bool = True,
+            limits: LimitSettings | None = None,
+        ) -> Play:  # fmt: skip
             server = Server(answer)
             app = web.Application()
             app.router.add_post(wire.CHAT_PATH, server.handle)
@@ -91,23 +120,24 @@ async def start(tmp_path: Path) -> AsyncIterator[Start]:
             session = await stack.enter_async_context(aiohttp.ClientSession())
             client = ModelClient(session, f"http://127.0.0.1:{runner.addresses[0][1]}")
 
-            async def client_of(name: str) -> ModelClient:
-                return client
-
             clock = VirtualClock(real=False)
             file = tmp_path / "t.sqlite"
             transcript = stack.enter_context(
                 Transcript.open(file, fresh=fresh, seed=1, now=clock.now())
             )
             stage = ScriptedPlatform()
-            members = [Member(name) for name in names]
             rng = random.Random(1)
+            talk = Conversation(
+                [Member(name) for name in names], ConversationSettings(), limits, rng
+            )
+            picker = load_picker("", "xx")
+            take_up(talk, transcript, picker, 12, clock.now())
+            friends = OneServerForAll(client)
             swarm = Swarm(
-                Conversation(members, ConversationSettings(), rng), client_of, [stage],
-                transcript, load_picker("", "en"), clock, Pacing(4.0, fast=True),
+                talk, friends, [stage], transcript, picker, clock, Pacing(4.0, fast=True),
                 wire.Sampling(n=5), rng,
             )  # fmt: skip
-            return Play(stage, server, swarm, file)
+            return Play(stage, server, swarm, transcript, friends)
 
         yield begin
 
@@ -163,26 +193,46 @@ async def test_a_dead_server_is_silence_with_a_reason_and_the_show_goes_on(start
     play = await start(answer)
     said = await play.run(8)
     assert {name for name, _ in said} == {"Ada", "Cy"}
-    import sqlite3
-
-    database = sqlite3.connect(play.file)
-    rows = database.execute("SELECT speaker, why FROM lines WHERE kind = 'silence'").fetchall()
-    database.close()
-    assert {speaker for speaker, _ in rows} == {"Bo"}
-    assert all('"reason": "no"' in why for _, why in rows)
+    silences = [line for line in play.transcript.lines() if line.kind == "silence"]
+    assert silences
+    assert {line.speaker for line in silences} == {"Bo"}
+    assert all(line.why["reason"].endswith(" answers: no") for line in silences)
 
 
 async def test_the_transcript_knows_why_and_the_next_show_goes_on_from_it(start: Start) -> None:
     first = await start(numbered())
     said = await first.run(3)
-    assert "prompt" in first.swarm._why_last()
-    with Transcript.open(
-        first.file, fresh=False, seed=None, now=VirtualClock(real=False).now()
-    ) as transcript:
-        lines = transcript.last(10)
-        assert [(line.speaker, line.text) for line in lines] == said
-        assert lines[-1].why["attempts"][0][0]["verdict"] == "fit"
-        assert transcript.line_of("scripted", f"m{lines[0].id}") == lines[0].id
+    assert "Ada" in first.swarm.why(None) or "Bo" in first.swarm.why(None)
+    lines = first.transcript.last(10)
+    assert [(line.speaker, line.text) for line in lines] == said
+    turn = lines[-1].why["turn"]
+    assert lines[-1].why["attempts"][0][0]["verdict"] == "fit"
+    assert turn["lines"] == [line.id for line in lines[:-1]]
+    assert set(turn["weights"]) == set(NAMES) - {lines[-2].speaker}
+    assert first.transcript.line_of("scripted", f"m{lines[0].id}") == lines[0].id
+    second = await start(numbered(), fresh=False)
+    await second.run(1)
+    body = second.server.asked[0]
+    assert [m.content for m in body.messages] == [text for _, text in said] or not body.messages
+
+
+async def test_who_waits_when_the_show_ends_is_answered_by_the_next(start: Start) -> None:
+    first = await start(numbered())
+    first.stage.do(PersonLine("p1", "Sam", "hello there"))
+    running = asyncio.create_task(first.run(10**6))
+    await first.stage.when_shown(1)
+    first.swarm.control.pause()
+    first.stage.do(PersonLine("p2", "Sam", "bo, do you like soup?"))
+    first.stage.do(Command("Sam", "status", ""))
+    [status] = await first.stage.when_noticed(1)
+    assert "1 of your lines wait for an answer" in status
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    second = await start(numbered(), fresh=False)
+    await second.run(1)
+    [shown] = second.stage.shown
+    assert shown.friend == "Bo"
+    assert second.server.asked[0].messages[-1].content == "bo, do you like soup?"
 
 
 async def test_commands_steer_the_show(start: Start) -> None:
@@ -197,8 +247,9 @@ async def test_commands_steer_the_show(start: Start) -> None:
     await running
     assert notices[:4] == [
         "Bo is silent until /unmute Bo.", "Ada is silent until /unmute Ada.",
-        "running, pace 1: Ada (muted), Bo (muted), Cy", "Cy speaks next.",
+        notices[2], "Cy speaks next.",
     ]  # fmt: skip
+    assert notices[2].startswith("running, pace 1: Ada (muted), Bo (muted), Cy")
     assert notices[4].startswith("There is no /nonsense; there are /pause")
     assert notices[5] == "A pace is a number from 0.05 to 20.0: /pace 2"
     assert notices[6] == "Nobody is called 'nobody'; there are Ada, Bo, Cy."
@@ -213,7 +264,7 @@ async def test_oops_takes_the_last_line_back_on_the_stage(start: Start) -> None:
     play.stage.do(Command("Sam", "oops", ""))
     await play.stage.when_noticed(2)
     assert [shown.deleted for shown in play.stage.shown].count(True) == 1
-    assert play.stage.notices[1].endswith("last line is taken back.")
+    assert play.stage.notices[1].endswith("line is taken back and will not come again.")
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
 
@@ -226,7 +277,7 @@ async def test_a_servers_refusal_is_told_apart(
     start: Start, status: int, error: type[Exception]
 ) -> None:
     play = await start(lambda body: status)
-    client = await play.swarm._client_of("Ada")
+    client = await play.friends.client_of("Ada")
     with pytest.raises(error, match="no"):
         await client.candidates(
             [], speaker="A", phrase="", begin_with_phrase=False, sampling=wire.Sampling()
@@ -239,3 +290,102 @@ async def test_a_port_that_nobody_listens_on_is_down() -> None:
             await ModelClient(session, "http://127.0.0.1:9").candidates(
                 [], speaker="A", phrase="", begin_with_phrase=False, sampling=wire.Sampling()
             )
+
+
+async def test_again_rewrites_the_line_in_its_place(start: Start) -> None:
+    play = await start(numbered())
+    running = asyncio.create_task(play.run(10**6))
+    await play.stage.when_shown(3)
+    play.stage.do(Command("Sam", "pause", ""))
+    await play.stage.when_noticed(1)
+    count, old = len(play.stage.shown), play.stage.shown[-1].text
+    play.stage.do(Command("Sam", "again", ""))
+    notices = await play.stage.when_noticed(2)
+    assert notices[1] == f"{play.stage.shown[-1].friend} has tried again."
+    assert len(play.stage.shown) == count
+    assert play.stage.shown[-1].text != old
+    [line] = play.transcript.last(1)
+    assert line.text == play.stage.shown[-1].text
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_a_line_told_twice_is_answered_once(start: Start) -> None:
+    play = await start(numbered())
+    for _ in range(3):
+        play.stage.do(PersonLine("p1", "Sam", "bo, soup?"))
+    await play.run(6)
+    people = [line for line in play.transcript.lines() if line.kind == "person"]
+    assert len(people) == 1
+    assert len(play.transcript.answers_to(people[0].id)) == 1
+
+
+async def test_a_reply_to_a_friends_line_is_answered_by_that_friend(start: Start) -> None:
+    play = await start(numbered())
+    running = asyncio.create_task(play.run(10**6))
+    [first, *_] = await play.stage.when_shown(2)
+    play.stage.do(PersonLine("p1", "Sam", "what do you mean?", reply_to=first.message_id))
+    play.stage.do(Command("Sam", "status", ""))
+    await play.stage.when_noticed(1)
+    await play.stage.when_shown(len(play.stage.shown) + 2)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    [person] = [line for line in play.transcript.lines() if line.kind == "person"]
+    assert [line.speaker for line in play.transcript.answers_to(person.id)] == [first.friend]
+
+
+async def test_edits_deletions_and_reactions_reach_the_transcript(start: Start) -> None:
+    play = await start(numbered())
+    play.swarm.control.pause()
+    running = asyncio.create_task(play.run(10**6))
+    play.stage.do(PersonLine("p1", "Sam", "cy, piza?"))
+    play.stage.do(Edit("p1", "cy, pizza?"))
+    play.stage.do(PersonLine("p2", "Sam", "forget it"))
+    play.stage.do(Deletion("p2"))
+    play.stage.do(Reaction("p1", "Kim", "🍕"))
+    play.stage.do(Command("Sam", "status", ""))
+    [status] = await play.stage.when_noticed(1)
+    assert "1 of your lines wait" in status
+    line_id = play.transcript.line_of("scripted", "p1")
+    assert line_id is not None
+    line = play.transcript.line(line_id)
+    assert line is not None
+    assert line.text == "cy, pizza?"
+    assert [(r.author, r.emoji) for r in play.transcript.reactions(line_id)] == [("Kim", "🍕")]
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_a_friend_whose_server_is_benched_is_passed_over_until_it_is_back(
+    start: Start,
+) -> None:
+    play = await start(numbered())
+    play.friends.away = {"Bo", "Cy"}
+    running = asyncio.create_task(play.run(10**6))
+    shown = await play.stage.when_shown(3)
+    assert {line.friend for line in shown} == {"Ada"}
+    play.friends.away = set(NAMES)
+    play.friends.changed.set()
+    notices = await play.stage.when_noticed(1)
+    assert notices == ["Nobody speaks: no friend can answer."]
+    count = len(play.stage.shown)
+    play.friends.away = {"Ada"}
+    play.friends.changed.set()
+    shown = await play.stage.when_shown(count + 4)
+    assert {line.friend for line in shown[count:]} == {"Bo", "Cy"}
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_after_enough_lines_they_wait_for_a_person_and_say_so(start: Start) -> None:
+    play = await start(numbered(), limits=LimitSettings(lines_in_a_row=4))
+    running = asyncio.create_task(play.run(10**6))
+    [notice] = await play.stage.when_noticed(1)
+    assert notice == "Nobody speaks: 4 lines in a row without a person; say something to go on."
+    assert len(play.stage.shown) == 4
+    play.stage.do(PersonLine("p1", "Sam", "go on"))
+    await play.stage.when_shown(6)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    [rest] = [line for line in play.transcript.lines() if line.kind == "notice"]
+    assert rest.text == notice

@@ -1,0 +1,145 @@
+"""What people do on the platforms becomes lines, wishes and commands of the show."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from finetune.markup import plain_words
+from orchestrator.clock import Clock
+from orchestrator.control import Control, Refused
+from orchestrator.conversation import Conversation, SpokenLine
+from orchestrator.phrases import PhrasePicker
+from orchestrator.platforms import Command, Deletion, Edit, Event, PersonLine, Platform, Reaction
+from orchestrator.stages import Stages
+from orchestrator.transcript import Transcript
+from orchestrator.writer import Writer
+
+log = logging.getLogger(__name__)
+
+
+class Audience:
+    """Listens on all platforms at once. `woken` is set whenever somebody did something."""
+
+    def __init__(
+        self,
+        conversation: Conversation,
+        stages: Stages,
+        transcript: Transcript,
+        writer: Writer,
+        picker: PhrasePicker,
+        clock: Clock,
+        control: Control,
+        woken: asyncio.Event,
+    ) -> None:
+        self._conversation = conversation
+        self._stages = stages
+        self._transcript = transcript
+        self._writer = writer
+        self._picker = picker
+        self._clock = clock
+        self._control = control
+        self._woken = woken
+        self._handlers: Mapping[type, Callable[[Platform, Any], Awaitable[None]]] = {
+            PersonLine: self._on_line,
+            Command: self._on_command,
+            Edit: self._on_edit,
+            Deletion: self._on_deletion,
+            Reaction: self._on_reaction,
+        }
+
+    def listen(self) -> list[asyncio.Task[None]]:
+        """One task per platform, each until its platform closes."""
+        return [
+            asyncio.create_task(self._listen(platform))
+            for platform in self._stages.platforms.values()
+        ]
+
+    async def _listen(self, platform: Platform) -> None:
+        async for event in platform.events():
+            try:
+                await self._on_event(platform, event)
+            except Exception:
+                # One event that goes wrong must not make the show deaf.
+                log.exception("%s: %s", platform.name, event)
+
+    async def _on_event(self, platform: Platform, event: Event) -> None:
+        handler = self._handlers.get(type(event))
+        if handler is None:
+            log.info("%s: %s", platform.name, event)
+            return
+        await handler(platform, event)
+        self._woken.set()
+
+    async def _on_line(self, platform: Platform, event: PersonLine) -> None:
+        text = plain_words(event.text)
+        known = self._transcript.line_of(platform.name, event.message_id)
+        if not text or known is not None:
+            # Platforms tell lines again after a gap.
+            log.info("%s: %s", platform.name, "nothing to read" if not text else "known already")
+            return
+        reply_to = self._line_of(platform, event.reply_to)
+        addressed = event.addressed or self._speaker_of(reply_to)
+        now = self._clock.now()
+        line_id = await self._writer.write(
+            lambda: self._transcript.add(
+                event.author, "person", text,
+                {"stage": platform.name, "addressed": list(addressed)}, now, reply_to,
+            )
+        )  # fmt: skip
+        await self._writer.write(
+            lambda: self._transcript.posted(line_id, platform.name, event.message_id)
+        )
+        phrases = self._picker.phrases(text)
+        line = SpokenLine(line_id, event.author, text, now, by_person=True, phrases=phrases)
+        self._conversation.heard(line, addressed)
+
+    def _speaker_of(self, line_id: int | None) -> tuple[str, ...]:
+        """The friend who said the line, who is thereby the one to answer a reply to it."""
+        line = self._transcript.line(line_id) if line_id is not None else None
+        return (line.speaker,) if line and line.kind == "friend" else ()
+
+    def _line_of(self, platform: Platform, message_id: str | None) -> int | None:
+        return self._transcript.line_of(platform.name, message_id) if message_id else None
+
+    async def _on_command(self, platform: Platform, event: Command) -> None:
+        try:
+            answer = await self._control.carry_out(event.name, event.argument)
+        except Refused as error:
+            answer = str(error)
+        now = self._clock.now()
+        why = {
+            "stage": platform.name, "name": event.name, "argument": event.argument,
+            "answer": answer,
+        }  # fmt: skip
+        text = f"/{event.name} {event.argument}".strip()
+        await self._writer.write(
+            lambda: self._transcript.add(event.author, "command", text, why, now)
+        )
+        await platform.notice(answer)
+
+    async def _on_edit(self, platform: Platform, event: Edit) -> None:
+        line_id = self._line_of(platform, event.message_id)
+        text = plain_words(event.text)
+        if line_id is None or not text:
+            return
+        self._conversation.reworded(line_id, text, self._picker.phrases(text))
+        now = self._clock.now()
+        await self._writer.write(lambda: self._transcript.replace_text(line_id, text, None, now))
+
+    async def _on_deletion(self, platform: Platform, event: Deletion) -> None:
+        line_id = self._line_of(platform, event.message_id)
+        if line_id is None:
+            return
+        self._conversation.unsay(line_id)
+        await self._writer.write(lambda: self._transcript.unsay(line_id))
+
+    async def _on_reaction(self, platform: Platform, event: Reaction) -> None:
+        now = self._clock.now()
+        await self._writer.write(
+            lambda: self._transcript.add_reaction(
+                platform.name, event.message_id, event.author, event.emoji, now
+            )
+        )

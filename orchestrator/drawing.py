@@ -1,0 +1,105 @@
+"""A turn becomes a line: asks the speaker's server and takes the first candidate that is fit."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Collection, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Protocol
+
+from model_server import wire
+from orchestrator.conversation import Conversation, Turn
+from orchestrator.errors import ModelServerError
+from orchestrator.model_client import Candidate, ModelClient
+from orchestrator.server_process import ServerState
+
+ATTEMPTS = 3
+"""Draws after which a friend without a fit line stays silent this time. The last draw of a turn
+that nobody asked for is about something new."""
+
+
+class Friends(Protocol):
+    """Where the friends' servers are."""
+
+    async def client_of(self, friend: str) -> ModelClient:
+        """The friend's server, once it is up. Raises ModelServerDown."""
+        ...
+
+    changed: asyncio.Event
+    """Set whenever the state of a server changes; whoever waits for it clears it."""
+
+    def able(self) -> Collection[str]:
+        """Friends who can speak now."""
+        ...
+
+    def state(self, friend: str) -> ServerState:
+        """How the friend's server is."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """What drawing a line for a turn came to. `text` None: nothing, because of `problem`."""
+
+    turn: Turn
+    text: str | None
+    attempts: list[list[dict[str, Any]]]
+    seconds: float
+    problem: str | None = None
+
+    def why(self, sampling: wire.Sampling, model: Mapping[str, Any]) -> dict[str, Any]:
+        """The whole reason of the line or the silence, for the transcript."""
+        reason: dict[str, Any] = {
+            "turn": self.turn.why(),
+            "sampling": sampling.model_dump(exclude_none=True),
+            "model": dict(model),
+            "attempts": self.attempts,
+            "timings": {"generate_seconds": round(self.seconds, 3)},
+        }
+        return reason | ({"reason": self.problem} if self.problem else {})
+
+
+class Drawing:
+    """Draws lines for turns of one conversation."""
+
+    def __init__(
+        self, conversation: Conversation, friends: Friends, sampling: wire.Sampling
+    ) -> None:
+        self._conversation = conversation
+        self._friends = friends
+        self.sampling = sampling
+
+    async def draw(self, turn: Turn) -> Drawn:
+        """Never raises for what a server does: that is a silence with a reason."""
+        began = time.monotonic()
+        attempts: list[list[dict[str, Any]]] = []
+        shown = turn
+        for attempt in range(ATTEMPTS):
+            if attempt == ATTEMPTS - 1 and turn.source in ("line", "free"):
+                shown = turn.afresh()
+            try:
+                found = await self._candidates(shown, turn.seed + attempt * wire.MAX_CANDIDATES)
+            except ModelServerError as error:
+                return Drawn(turn, None, attempts, time.monotonic() - began, str(error))
+            judged = [(c, self._objection(c, shown)) for c in found]
+            attempts.append([{**asdict(c), "verdict": o or c.verdict} for c, o in judged])
+            for candidate, objection in judged:
+                if objection is None:
+                    seconds = time.monotonic() - began
+                    return Drawn(shown, candidate.text, attempts, seconds)
+        seconds = time.monotonic() - began
+        return Drawn(turn, None, attempts, seconds, "no candidate was fit to be said")
+
+    async def _candidates(self, turn: Turn, seed: int) -> list[Candidate]:
+        client = await self._friends.client_of(turn.speaker)
+        return await client.candidates(
+            turn.lines, speaker=turn.speaker, phrase=turn.phrase,
+            begin_with_phrase=turn.begin_with_phrase,
+            sampling=self.sampling.model_copy(update={"seed": seed % wire.SEED_LIMIT}),
+        )  # fmt: skip
+
+    def _objection(self, candidate: Candidate, turn: Turn) -> str | None:
+        if not candidate.is_fit:
+            return candidate.verdict
+        return self._conversation.objection(candidate.text, turn)
