@@ -198,7 +198,7 @@ def is_enough(name: str, lines: Sequence[CleanLine], codec: Codec) -> Enough:
 
 def _risk(tokens: int) -> str:
     if tokens < COPYING_TOKENS:
-        return "high, so keep the early stop (--keep best)"
+        return "high, so leave the early stop on"
     if tokens < OWN_MODEL_TOKENS:
         return "middling"
     return "low"
