@@ -111,7 +111,9 @@ class PhraseSettings(_Section):
     """How phrases are found in a line."""
 
     pipeline: str = Field(
-        "", description="an installed spaCy pipeline, or a folder; empty: the one that is shipped"
+        "",
+        description="an installed spaCy pipeline, or a folder; empty: the packaged one for "
+        "English, plain words otherwise",
     )
 
 

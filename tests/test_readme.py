@@ -13,6 +13,7 @@ from orchestrator.settings import (
     ConversationSettings,
     FriendSettings,
     GenerationSettings,
+    LimitSettings,
     PhraseSettings,
     ServerSettings,
     StageSettings,
@@ -22,6 +23,7 @@ from tests.conftest import ROOT, run_botconvo
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 SECTIONS: list[tuple[str, type[BaseModel]]] = [
     ("conversation", ConversationSettings),
+    ("limits", LimitSettings),
     ("generation", GenerationSettings),
     ("phrases", PhraseSettings),
     ("servers", ServerSettings),
