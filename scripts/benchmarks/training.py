@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import argparse
 import os
+import subprocess
+import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -16,7 +18,8 @@ from statistics import median
 
 from random_checkpoint import SIZES, make_checkpoint
 from serving_peers import alone
-from training_contestants import Steps, our_steps, their_steps
+from training_contestants import RATE, Steps, our_steps, their_steps
+from training_curve import FRIEND, Run, curve, report
 
 LEAST_SPEED, LEAST_SPEED_SAVING, MOST_MEMORY_SAVING = 1.4, 0.9, 2 / 3
 """Of gpt-2-simple's."""
@@ -32,6 +35,8 @@ class Bench:
     threads: int
     steps: int
     rounds: int
+    base: Path | None
+    tokens: int
 
 
 @dataclass(slots=True)
@@ -60,6 +65,7 @@ def speed(bench: Bench) -> None:
         flush=True,
     )
     folder = bench.work / "base"
+    alone(make_checkpoint, folder, 0, True)
     contestants: dict[str, Callable[[], Steps]] = {
         THEIRS: lambda: alone(their_steps, folder, bench.text, bench.steps, bench.threads),
         OURS: lambda: alone(our_steps, folder, bench.text, bench.steps, bench.threads, False),
@@ -111,7 +117,26 @@ def _ratio(
     print(f"  {name:<52} {value:6.2f}   {target}")
 
 
-PARTS: dict[str, Callable[[Bench], None]] = {"speed": speed}
+def learning_curve(bench: Bench) -> None:
+    """Held-out bits per byte against tokens seen."""
+    if bench.base is None:
+        print(
+            "curve: left out; it needs --base FOLDER, a base model with a window of 1,024 tokens "
+            "such as: botconvo base scratch TEXT --window 1024 --rows 4 --name NAME"
+        )
+        return
+    sample = Path("orchestrator/demo/sample_chat.json")
+    corpus = bench.work / "corpus.sqlite"
+    subprocess.run(
+        [sys.executable, "-m", "finetune", "import", sample, "--corpus", corpus],
+        check=True, stdout=subprocess.DEVNULL,
+    )  # fmt: skip
+    print(f"\nHeld-out bits per byte of {FRIEND} in the sample chat, base {bench.base.name}")
+    run = Run(bench.base.resolve(), corpus, bench.work, bench.tokens, bench.threads)
+    report(curve(run, (RATE, 4 * RATE)))
+
+
+PARTS: dict[str, Callable[[Bench], None]] = {"speed": speed, "curve": learning_curve}
 """A part is a function of a module of its own or of this one, by the name that --part takes."""
 
 
@@ -149,6 +174,10 @@ def main() -> None:
     parser.add_argument(
         "--text", type=Path, metavar="FILE", help="to train on (default: the sample chat)"
     )
+    parser.add_argument("--base", type=Path, metavar="FOLDER", help="that the curve begins with")
+    parser.add_argument(
+        "--tokens", type=at_least(8192), default=131_072, help="length of the curve"
+    )
     parser.add_argument("--work", type=Path, metavar="FOLDER", help="keeps the checkpoint there")
     arguments = parser.parse_args()
     text = arguments.text or Path("orchestrator/demo/sample_chat.json")
@@ -157,10 +186,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         work = arguments.work or Path(temporary)
         work.mkdir(parents=True, exist_ok=True)
-        alone(make_checkpoint, work / "base", 0, True)
         bench = Bench(
-            work.resolve(), text.resolve(), arguments.threads, arguments.steps, arguments.rounds
-        )
+            work.resolve(), text.resolve(), arguments.threads, arguments.steps, arguments.rounds,
+            arguments.base, arguments.tokens,
+        )  # fmt: skip
         for name in arguments.part:
             PARTS[name](bench)
 
