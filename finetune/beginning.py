@@ -5,14 +5,15 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from finetune.base_models import TOKENIZER_FILES, BaseModel, load_weights
-from finetune.checkpoint_files import check_weights, find_weights
+from finetune.checkpoint_files import read_checked_weights
 from finetune.errors import BadBaseModel
-from finetune.graph import Graph, read_weights
 from finetune.run_folder import weight_steps
-from finetune.tensor_files import reading
-from model_server.checkpoint_format import Codec, Sizes
+
+if TYPE_CHECKING:
+    from finetune.graph import Graph
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,8 @@ class Beginning:
 
     def load(self, graph: Graph) -> None:
         """Puts the weights into the graph. Raises BadBaseModel."""
+        from finetune.tensor_files import reading
+
         if self.prefix is not None:
             with reading(self.prefix):
                 graph.restore_weights(self.prefix)
@@ -60,20 +63,11 @@ def from_folder(text: str) -> Beginning:
     folder, step = _parsed(text)
     if not folder.is_dir():
         raise BadBaseModel(f"{folder}: there is no such checkpoint folder.")
-    sizes, codec = Sizes.read(folder), Codec.read(folder)
-    if len(codec) > sizes.n_vocab:
-        raise BadBaseModel(
-            f"{folder}: encoder.json has {len(codec)} entries and hparams.json says "
-            f"{sizes.n_vocab}; the files are of different models."
-        )
-    prefix = find_weights(folder) if step is None else folder / f"model-{step}"
     steps = sorted(weight_steps(folder))
     if step is not None and step not in steps:
         there = f"there are {', '.join(map(str, steps))}" if steps else "there are no others"
         raise BadBaseModel(f"{folder} has no weights of step {step}; {there}.")
-    with reading(prefix):
-        weights = read_weights(prefix)
-    check_weights(weights, sizes, str(prefix))
+    prefix, _ = read_checked_weights(folder, step)
     number = prefix.name.rpartition("-")[2]
     return Beginning(f"{folder.name}:{number}", folder, prefix=prefix)
 

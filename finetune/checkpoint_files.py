@@ -1,7 +1,8 @@
 """TensorFlow's weight files in a model folder: found, read with every check, and written.
 
 A folder may have been copied from another machine, where gpt-2-simple noted the weights by
-their absolute path, so only the last part of that path counts here.
+their absolute path, so only the last part of that path counts here. TensorFlow takes seconds to
+load, and only what reads or writes weights waits for it.
 """
 
 from __future__ import annotations
@@ -13,8 +14,6 @@ from pathlib import Path
 import numpy as np
 
 from finetune.arrays import FloatArray
-from finetune.graph import read_weights
-from finetune.tensorflow_loading import tf1
 from model_server.checkpoint_format import ENCODER_FILE, CheckpointError, Codec, Sizes
 
 CHECKPOINT_FILE = "checkpoint"
@@ -56,12 +55,15 @@ def _steps_there(folder: Path) -> str:
     return f"; there are steps {', '.join(map(str, steps))}" if steps else ""
 
 
-def read_checked_weights(folder: Path) -> tuple[Path, Weights]:
-    """The prefix and all weights of a folder.
+def read_checked_weights(folder: Path, step: int | None = None) -> tuple[Path, Weights]:
+    """The prefix and all weights of a folder: those of `step`, or the ones that it names itself.
 
     Raises CheckpointError if files are missing or damaged, if the weights are not those of
     `hparams.json`, if numbers in them are none, or if the tokenizer is of another size.
     """
+    from finetune.graph import read_weights
+    from finetune.tensor_files import READ_ERRORS
+
     sizes = Sizes.read(folder)
     entries = len(Codec.read(folder))
     if entries != sizes.n_vocab:
@@ -69,15 +71,14 @@ def read_checked_weights(folder: Path) -> tuple[Path, Weights]:
             f"{folder / ENCODER_FILE} has {entries} tokens and hparams.json says {sizes.n_vocab}; "
             "one of them is another model's."
         )
-    prefix = find_weights(folder)
+    prefix = find_weights(folder) if step is None else folder / f"model-{step}"
     if not list(folder.glob(f"{prefix.name}.data-*")):
         raise CheckpointError(
             f"{prefix}.index is there without its {prefix.name}.data-00000-of-00001; copy it too."
         )
     try:
         weights = read_weights(prefix)
-    except (tf1.errors.OpError, ValueError, RuntimeError, IndexError, OSError) as error:
-        # The reader has its own errors, and turns some of them into these by their text.
+    except (*READ_ERRORS, OSError) as error:
         raise CheckpointError(
             f"The weights {prefix.name} in {folder} are damaged "
             f"({str(error).splitlines()[0][:120]}); copy or download them once more."
@@ -134,6 +135,8 @@ def write_weights(weights: Weights, prefix: Path) -> None:
     them without their folder. Needs no graph of the model, so no memory for training.
 
     Raises CheckpointError if the files cannot be written."""
+    from finetune.tensorflow_loading import tf1
+
     prefix.parent.mkdir(parents=True, exist_ok=True)
     with tf1.Graph().as_default(), tf1.Session() as session:
         places = {name: tf1.placeholder(tf1.float32, w.shape) for name, w in weights.items()}

@@ -37,10 +37,11 @@ def require_room(folder: Path, sizes: Sizes, keep: int) -> None:
     if usage.free < need:
         fewer = "" if keep == 1 else ", keep fewer weights (--keep 1)"
         raise FinetuneError(
-            f"{folder}: training needs {_size(need)} of disk and {_size(usage.free)} are free; "
-            f"make room{fewer}, or name a folder on another disk with --checkpoints."
+            f"{folder}: training needs {size_in_words(need)} of disk and "
+            f"{size_in_words(usage.free)} are free; make room{fewer}, or name a "
+            "folder on another disk with --checkpoints."
         )
 
 
-def _size(count: float) -> str:
+def size_in_words(count: float) -> str:
     return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.0f} MB"

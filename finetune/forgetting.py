@@ -20,9 +20,11 @@ from finetune.corpus import Corpus
 from finetune.dataset_files import INDEX_FILE, people_of_datasets
 from finetune.errors import FinetuneError, NoSuchFriend
 from finetune.people import forget, names_of, person_called
+from finetune.run_folder import LOGS_FOLDER, STATE_FOLDER
 from model_server.checkpoint_format import HPARAMS_FILE, MANIFEST_FILE, CheckpointError, Manifest
 
 EVERYBODY = "everybody"
+EVALUATION_FILE = "evaluation.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,11 @@ class Places:
     checkpoints: Path
     models: Path
     datasets: Path
+
+    @property
+    def evaluation(self) -> Path:
+        """Where `evaluate` writes unless it is told otherwise, beside the datasets."""
+        return self.datasets.parent / "evaluation"
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +131,7 @@ def forget_person(
             _search(receipt, names, places, {folder_name(own) for own in names.own})
         if missing and not (missing_ok or receipt.removed or receipt.learnt_from):
             raise missing
+        receipt.removed += _quoting(receipt, places)
         for folder in () if dry_run else receipt.removed:
             with _mendable("removed"):
                 _remove(Path(folder))
@@ -233,6 +241,17 @@ def _search(receipt: Receipt, names: Names, places: Places, own_folders: set[str
             _cannot_be_told(receipt, folder, "*", INDEX_FILE)
         else:
             _sort(receipt, names, folder, people)
+
+
+def _quoting(receipt: Receipt, places: Places) -> Iterator[str]:
+    """What quotes the talk of everybody and can be made again: sample lines of training, and the
+    pages of `evaluate`."""
+    for learner in receipt.learnt_from:
+        logs = Path(learner) / STATE_FOLDER / LOGS_FOLDER
+        if logs.is_dir():
+            yield str(logs)
+    if (places.evaluation / EVALUATION_FILE).is_file():
+        yield str(places.evaluation)
 
 
 def _sort(

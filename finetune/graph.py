@@ -256,19 +256,6 @@ class Graph:
         self.session.close()
 
 
-def latest_checkpoint(folder: Path) -> Path | None:
-    """Prefix of the newest weights in a folder, as gpt-2-simple itself finds it; in a folder
-    that was moved here, where its `checkpoint` file names another place, too."""
-    state = tf.train.get_checkpoint_state(str(folder))
-    if state is None:
-        return None
-    named = Path(state.model_checkpoint_path.replace("\\", "/"))
-    for prefix in (folder / named.name, named):
-        if prefix.with_name(f"{prefix.name}.index").is_file():
-            return prefix
-    return None
-
-
 def read_weights(prefix: Path) -> dict[str, FloatArray]:
     """All weights of a TensorFlow checkpoint, by name without the `model/` in front."""
     reader = tf.train.load_checkpoint(str(prefix))

@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 
 from finetune.arrays import FloatArray
+from finetune.base_models import already_there, folder_for
 from finetune.checkpoint_files import Weights, check_weights, weight_shapes, write_weights
 from finetune.errors import BadBaseModel
 from finetune.hugging_face_tokenizer import Tokens, read_tokens
@@ -62,13 +63,9 @@ def add_hugging_face(source: Path, models: Path, name: str | None) -> Added:
     """
     folder = _snapshot(source)
     name = name or _own_name(source)
-    if name in {"", ".", ".."} or Path(name).name != name:
-        raise BadBaseModel(f"{name!r} cannot be a folder's name; give another one with --name.")
-    target = models / name
+    target = folder_for(name, models)
     if target.exists():
-        raise BadBaseModel(
-            f"There is already a {target}; give another name with --name, or delete that folder."
-        )
+        raise already_there(target)
     models.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{name}-", dir=models) as made:
         part = Path(made) / name

@@ -22,9 +22,9 @@ from finetune.run_folder import (
     LossFile,
     Progress,
     StepDone,
+    claim,
     delete_older,
     delete_parts,
-    give_up_run,
     optimizer_prefix,
     read_progress,
     write_progress,
@@ -142,7 +142,7 @@ class Run:
 
     def _resume(self) -> Progress:
         progress = None if self.restart else read_progress(self.folder)
-        if progress is None:
+        if progress is None or not progress.step:
             self._losses = LossFile(self.folder, 0)
             return Progress(settings=self.settings)
         self._losses = LossFile(self.folder, progress.step)
@@ -223,10 +223,8 @@ class Run:
     def _write_tensors(self, progress: Progress) -> None:
         (self.folder / STATE_FOLDER).mkdir(parents=True, exist_ok=True)
         if not self._is_prepared:
-            # From here on the folder is this run's: a kill during its first save must not leave
-            # the progress of another run beside weights of this one.
             if self._saved_step is None:
-                give_up_run(self.folder)
+                claim(self.folder, self.settings)
             self.prepare()
             self._is_prepared = True
         self.graph.save_optimizer(optimizer_prefix(self.folder, progress.step))

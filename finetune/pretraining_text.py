@@ -10,6 +10,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+import math
 import random
 import re
 from collections.abc import Iterator
@@ -78,6 +79,8 @@ class Source:
             source = cls(Path(argument))
         if not source.path.is_file():
             raise FinetuneError(f"{path}: there is no such text file; give PATH or PATH=WEIGHT.")
+        if not 0 < source.weight < math.inf:
+            raise FinetuneError(f"{argument}: a weight is a number above 0, such as {path}=0.5")
         return source
 
 
@@ -163,6 +166,13 @@ class PretrainingText:
         self._weighted = [(d, w) for d, w in self._weighted if not d.held_out]
         if not self._weighted:
             raise FinetuneError("The text files hold nothing to train on; give at least a page.")
+
+    def digest(self) -> str:
+        """Of all dialogues and their weights: another text gives another one."""
+        digest = hashlib.sha256()
+        for dialogue, weight in self._weighted:
+            digest.update(f"{dialogue.digest} {weight}\n".encode())
+        return digest.hexdigest()
 
     def texts(self, epoch: int) -> Iterator[str]:
         """Every dialogue of one pass as text, in the order of that pass."""

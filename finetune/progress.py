@@ -36,10 +36,10 @@ STEPS_OF_PACE = 50
 class ProgressBar:
     """A `finetune.train.Audience` on stderr: a bar on a terminal, lines on a pipe."""
 
-    def __init__(self, title: str, out: TextIO = sys.stderr, hint: str = "") -> None:
+    def __init__(self, title: str, out: TextIO | None = None, hint: str = "") -> None:
         """`hint` is said once, after the first save."""
         self._title = title
-        self._out = out
+        self._out = out or sys.stderr
         self._hint = hint
         self._bar: Progress | None = None
         self._task = TaskID(0)
@@ -134,9 +134,9 @@ class ProgressBar:
 class DownloadBar:
     """A bar per file on a terminal; on a pipe a line per file."""
 
-    def __init__(self, title: str, out: TextIO = sys.stderr) -> None:
+    def __init__(self, title: str, out: TextIO | None = None) -> None:
         self._title = title
-        self._out = out
+        self._out = out or sys.stderr
         self._file = ""
         self._bar: Progress | None = None
         self._task = TaskID(0)

@@ -21,6 +21,7 @@ from finetune.errors import FinetuneError
 from model_server.checkpoint_format import write_whole
 
 STATE_FOLDER = "training"
+LOGS_FOLDER = "logs"
 PROGRESS_FILE = "progress.json"
 LOSSES_FILE = "losses.csv"
 LOCK_FILE = "lock"
@@ -84,9 +85,38 @@ def write_progress(folder: Path, progress: Progress) -> None:
     write_whole(folder / STATE_FOLDER / PROGRESS_FILE, text)
 
 
-def give_up_run(folder: Path) -> None:
-    """Forgets where a run stood; its weights stay until newer ones are saved."""
-    (folder / STATE_FOLDER / PROGRESS_FILE).unlink(missing_ok=True)
+def claim(folder: Path, settings: dict[str, Any]) -> None:
+    """Makes the folder this run's before it writes any weights, so that a kill during its first
+    save neither leaves them beside another run's progress, nor as weights of nobody. The old
+    weights stay until newer ones are saved."""
+    write_progress(folder, Progress(settings=settings))
+
+
+def run_to_go_on(folder: Path, settings: dict[str, Any], otherwise: str) -> Progress | None:
+    """The run in this folder, or None if none has saved anything. Raises FinetuneError if there is
+    a run with other settings, or weights of no run at all; `otherwise` is what to do then."""
+    before = read_progress(folder)
+    if before is None:
+        if weight_steps(folder):
+            raise FinetuneError(f"{folder} holds weights of another run; {otherwise}.")
+        return None
+    if before.settings != settings:
+        differing = [
+            f"the {key} {_change(before.settings.get(key), value)}"
+            for key, value in settings.items()
+            if before.settings.get(key) != value
+        ]
+        raise FinetuneError(
+            f"{folder} holds a run with other settings: {', '.join(differing)}. To go on with it "
+            f"give the settings that it had; otherwise {otherwise}."
+        )
+    return before if before.step else None
+
+
+def _change(old: Any, new: Any) -> str:
+    """What is long or has no name is only said to be another."""
+    shown = [value for value in (old, new) if isinstance(value, str | int) and len(str(value)) < 40]
+    return f"was {old} and is now {new}" if len(shown) == 2 else "is another now"
 
 
 def optimizer_prefix(folder: Path, step: int) -> Path:

@@ -18,6 +18,8 @@ REASONS = {
     "Permission denied": errno.EACCES,
     "Read-only file system": errno.EROFS,
 }
+READ_ERRORS = (tf1.errors.OpError, ValueError, RuntimeError, IndexError)
+"""TensorFlow's reader has its own errors, and turns some of them into the others by their text."""
 
 
 @contextmanager
@@ -36,7 +38,7 @@ def reading(prefix: Path) -> Iterator[None]:
     """Turns what TensorFlow raises on files that it cannot read into one sentence."""
     try:
         yield
-    except (tf1.errors.OpError, ValueError) as error:
+    except READ_ERRORS as error:
         raise BadBaseModel(
             f"{prefix}.*: these weights are damaged or not whole; take another step, or copy the "
             "folder once more."

@@ -9,11 +9,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
 
-from finetune.run_folder import STATE_FOLDER, StepDone
+from finetune.run_folder import LOGS_FOLDER, STATE_FOLDER, StepDone
 from finetune.tensor_files import writing
 from finetune.tensorflow_loading import tf1
-
-LOGS_FOLDER = "logs"
 
 
 class EventLog:

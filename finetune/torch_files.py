@@ -10,12 +10,12 @@ behind it (`_legacy_save`), which the first GPT-2 uploads have.
 
 from __future__ import annotations
 
-import functools
 import math
 import pickle
 import zipfile
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -117,12 +117,16 @@ def open_torch_file(path: Path) -> Tensors:
     Raises BadBaseModel if it is damaged, holds something else, or asks for a global that
     tensors do not need.
     """
+    with _told_as_damage(path):
+        opened = _open_zip(path) if zipfile.is_zipfile(path) else _open_legacy(path)
+        return _tensors(*opened, path)
+
+
+@contextmanager
+def _told_as_damage(path: Path) -> Iterator[None]:
+    """Turns what damaged or strange files raise, here and in pickle, into BadBaseModel."""
     try:
-        if zipfile.is_zipfile(path):
-            saved, read = _open_zip(path)
-        else:
-            saved, read = _open_legacy(path)
-        return _tensors(saved, read)
+        yield
     except _Refused as error:
         raise BadBaseModel(
             f"{path} asks for {error}, which tensors do not need and which could run any program; "
@@ -130,9 +134,10 @@ def open_torch_file(path: Path) -> Tensors:
         ) from error
     except (
         pickle.UnpicklingError, zipfile.BadZipFile, EOFError, KeyError, ValueError, TypeError,
-        AttributeError, IndexError, ImportError, OverflowError, RuntimeError, MemoryError,
+        AttributeError, IndexError, ImportError, OverflowError, RuntimeError, MemoryError, OSError,
     ) as error:  # fmt: skip
-        # What a pickle of random bytes may raise, as the documentation of pickle lists it.
+        # What a pickle of random bytes may raise, as the documentation of pickle lists it, and
+        # what reading at a place that it names may.
         raise BadBaseModel(
             f"{path} is damaged or was not written by PyTorch ({error}); download it once more."
         ) from error
@@ -157,11 +162,8 @@ def _open_zip(path: Path) -> tuple[Any, ReadStorage]:
             saved = _TensorUnpickler(file).load()
 
     def read(storage: _Storage) -> bytes:
-        try:
-            with zipfile.ZipFile(path) as archive:
-                return _whole(archive.read(f"{folder}data/{storage.key}"), storage, path)
-        except (KeyError, zipfile.BadZipFile, EOFError) as error:
-            raise BadBaseModel(f"{path} is damaged ({error}); download it once more.") from error
+        with zipfile.ZipFile(path) as archive:
+            return _whole(archive.read(f"{folder}data/{storage.key}"), storage, path)
 
     return saved, read
 
@@ -214,16 +216,22 @@ def _views(saved: Any) -> dict[str, _View]:
     return {str(name): view for name, view in state.items() if isinstance(view, _View)}
 
 
-def _tensors(saved: Any, read: ReadStorage) -> Tensors:
+def _tensors(saved: Any, read: ReadStorage, path: Path) -> Tensors:
+    def reader(view: _View) -> Callable[[], FloatArray]:
+        def read_view() -> FloatArray:
+            with _told_as_damage(path):
+                return _numbers(view, read(view.storage))
+
+        return read_view
+
     return {
-        name: StoredTensor(view.shape, view.storage.kind.kind, functools.partial(_read, view, read))
+        name: StoredTensor(view.shape, view.storage.kind.kind, reader(view))
         for name, view in _views(saved).items()
     }
 
 
-def _read(view: _View, read: ReadStorage) -> FloatArray:
+def _numbers(view: _View, data: bytes) -> FloatArray:
     storage = view.storage
-    data = read(storage)
     item_bytes = FLOATS[storage.kind.kind].itemsize
     begin = view.offset * item_bytes
     if _is_contiguous(view):

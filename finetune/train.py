@@ -17,7 +17,6 @@ from finetune.base_models import TOKENIZER_FILES
 from finetune.beginning import Beginning
 from finetune.dataset import CleanCorpus
 from finetune.disk import require_room
-from finetune.errors import FinetuneError
 from finetune.estimate import TOKENS_PER_STEP, seconds_of
 from finetune.examples import pack
 from finetune.graph import Graph
@@ -26,7 +25,7 @@ from finetune.loss_picture import PICTURE_FILE, draw_losses
 from finetune.material import EVERYBODY as EVERYBODY  # who asks for training asks for it here
 from finetune.material import Material, Prompt
 from finetune.publication import Publication
-from finetune.run_folder import Progress, StepDone, locked, read_losses, read_progress, weight_steps
+from finetune.run_folder import Progress, StepDone, locked, read_losses, run_to_go_on
 from finetune.tensorboard_log import EventLog
 from model_server.checkpoint_format import Codec, Manifest, Sizes, Style
 
@@ -41,6 +40,10 @@ PATIENCE = 3
 """Training ends after so many validations without a new best."""
 AFTER_POOL_SHARE = 0.25
 """Of the passes, those that a friend still gets after a pooled model took all of them."""
+ANEW = (
+    "give --restart to begin anew here (the old weights stay until the first save), or another "
+    "folder with --out"
+)
 SAMPLE_TOKENS = 40
 SAMPLE_TEMPERATURE, SAMPLE_TOP_K = 0.7, 40
 
@@ -102,7 +105,7 @@ def train_friend(
     require_room(folder, sizes, settings.keep)
     with locked(folder):
         identity = _identity(material, beginning, settings)
-        before = None if settings.restart else _run_to_go_on(folder, identity)
+        before = None if settings.restart else run_to_go_on(folder, identity, ANEW)
         finished = _finished_already(folder, before, plan)
         if finished is not None:
             return finished
@@ -263,37 +266,6 @@ def _identity(
     # As it comes back from the file: JSON knows no tuples.
     same: dict[str, Any] = json.loads(json.dumps(identity))
     return same
-
-
-def _run_to_go_on(folder: Path, identity: dict[str, Any]) -> Progress | None:
-    """The run in this folder, or None if there is none. Raises FinetuneError if there is a run
-    with other settings, or weights of no run at all."""
-    ways = (
-        "give --restart to begin anew here (the old weights stay until the first save), or "
-        "another folder with --out"
-    )
-    before = read_progress(folder)
-    if before is None:
-        if weight_steps(folder):
-            raise FinetuneError(f"{folder} holds weights of another run; {ways}.")
-        return None
-    if before.settings != identity:
-        differing = [
-            f"the {key} {_change(before.settings.get(key), value)}"
-            for key, value in identity.items()
-            if before.settings.get(key) != value
-        ]
-        raise FinetuneError(
-            f"{folder} holds a run with other settings: {', '.join(differing)}. To go on with it "
-            f"give the settings that it had; otherwise {ways}."
-        )
-    return before
-
-
-def _change(old: Any, new: Any) -> str:
-    """What is long or has no name is only said to be another."""
-    shown = [value for value in (old, new) if isinstance(value, str | int) and len(str(value)) < 40]
-    return f"was {old} and is now {new}" if len(shown) == 2 else "is another now"
 
 
 def _finished_already(folder: Path, before: Progress | None, plan: Plan) -> Outcome | None:

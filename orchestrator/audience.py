@@ -10,14 +10,18 @@ from typing import Any
 from finetune.markup import plain_words
 from orchestrator.clock import Clock
 from orchestrator.control import Control, Refused
-from orchestrator.conversation import Conversation, SpokenLine
+from orchestrator.conversation import Conversation
 from orchestrator.phrases import PhrasePicker
 from orchestrator.platforms import Command, Deletion, Edit, Event, PersonLine, Platform, Reaction
 from orchestrator.stages import Stages
 from orchestrator.transcript import Transcript
+from orchestrator.turn import SpokenLine
 from orchestrator.writer import Writer
 
 log = logging.getLogger(__name__)
+
+MAX_AUTHOR_CHARS = 80
+"""As long as the name of a friend may be."""
 
 
 class Audience:
@@ -58,12 +62,15 @@ class Audience:
         ]
 
     async def _listen(self, platform: Platform) -> None:
-        async for event in platform.events():
-            try:
-                await self._on_event(platform, event)
-            except Exception:
-                # One event that goes wrong must not make the show deaf.
-                log.exception("%s: %s", platform.name, event)
+        try:
+            async for event in platform.events():
+                try:
+                    await self._on_event(platform, event)
+                except Exception:
+                    # One event that goes wrong must not make the show deaf.
+                    log.exception("%s: %s", platform.name, event)
+        except Exception:
+            log.exception("%s: nothing more is heard from there", platform.name)
 
     async def _on_event(self, platform: Platform, event: Event) -> None:
         handler = self._handlers.get(type(event))
@@ -74,7 +81,7 @@ class Audience:
         self._woken.set()
 
     async def _on_line(self, platform: Platform, event: PersonLine) -> None:
-        text = plain_words(event.text)
+        text = _storable(plain_words(event.text))
         known = self._transcript.line_of(platform.name, event.message_id)
         if not text or known is not None:
             # Platforms tell lines again after a gap.
@@ -82,19 +89,19 @@ class Audience:
             return
         reply_to = self._line_of(platform, event.reply_to)
         addressed = event.addressed or self._speaker_of(reply_to)
+        author = _storable(plain_words(event.author))[:MAX_AUTHOR_CHARS] or "somebody"
         now = self._clock.now()
         line_id = await self._writer.write(
             lambda: self._transcript.add(
-                event.author, "person", text,
+                author, "person", text,
                 {"stage": platform.name, "addressed": list(addressed)}, now, reply_to,
             )
         )  # fmt: skip
         await self._writer.write(
             lambda: self._transcript.posted(line_id, platform.name, event.message_id)
         )
-        phrases = self._picker.phrases(text)
-        line = SpokenLine(line_id, event.author, text, now, by_person=True, phrases=phrases)
-        self._conversation.heard(line, addressed)
+        line = SpokenLine(line_id, author, "", now, by_person=True)
+        self._conversation.heard(line.reworded(text, self._picker), addressed)
 
     def _speaker_of(self, line_id: int | None) -> tuple[str, ...]:
         """The friend who said the line, who is thereby the one to answer a reply to it."""
@@ -105,27 +112,29 @@ class Audience:
         return self._transcript.line_of(platform.name, message_id) if message_id else None
 
     async def _on_command(self, platform: Platform, event: Command) -> None:
+        self._conversation.person_is_here()
+        is_done = True
         try:
             answer = await self._control.carry_out(event.name, event.argument)
         except Refused as error:
-            answer = str(error)
+            answer, is_done = str(error), False
         now = self._clock.now()
         why = {
             "stage": platform.name, "name": event.name, "argument": event.argument,
-            "answer": answer,
+            "answer": answer, "done": is_done,
         }  # fmt: skip
         text = f"/{event.name} {event.argument}".strip()
         await self._writer.write(
             lambda: self._transcript.add(event.author, "command", text, why, now)
         )
-        await platform.notice(answer)
+        await self._stages.tell(platform, answer)
 
     async def _on_edit(self, platform: Platform, event: Edit) -> None:
         line_id = self._line_of(platform, event.message_id)
-        text = plain_words(event.text)
+        text = _storable(plain_words(event.text))
         if line_id is None or not text:
             return
-        self._conversation.reworded(line_id, text, self._picker.phrases(text))
+        self._conversation.reworded(line_id, text, self._picker)
         now = self._clock.now()
         await self._writer.write(lambda: self._transcript.replace_text(line_id, text, None, now))
 
@@ -143,3 +152,8 @@ class Audience:
                 platform.name, event.message_id, event.author, event.emoji, now
             )
         )
+
+
+def _storable(text: str) -> str:
+    """Without halves of surrogate pairs, which platforms may send and nobody else takes."""
+    return text.encode("utf-8", "replace").decode("utf-8")

@@ -20,6 +20,9 @@ from orchestrator.errors import OrchestratorError
 
 DONE, FAILED, MISTAKE, INTERRUPTED = 0, 1, 2, 130
 
+LARGEST_SEED = 2**63 - 1
+"""SQLite, which keeps it, has no larger numbers."""
+
 OTHER_PACKAGES = {
     "import": ("finetune", "read chat exports into the corpus"),
     "friends": ("finetune", "who is in the corpus: list, merge, split, rename"),
@@ -161,6 +164,9 @@ def _run(options: argparse.Namespace) -> int:
     )
     if options.lines is not None and options.lines < 1:
         raise OrchestratorError("--lines: at least one line, please.")
+    if options.seed is not None and abs(options.seed) > LARGEST_SEED:
+        raise OrchestratorError(f"--seed: a number up to {LARGEST_SEED}, please.")
+    _prepare_output()
     show = ShowOptions(
         settings=options.settings, friend=options.friend, platform=options.platform,
         lines=options.lines, seed=options.seed, fast=options.fast, new=options.new,
@@ -215,13 +221,18 @@ def _replay(options: argparse.Namespace) -> int:
     return DONE if is_same else FAILED
 
 
-def _put(pieces: Iterable[str]) -> None:
-    """Prints pieces as they come, which hold whatever people and models write."""
+def _prepare_output() -> None:
+    """Makes standard output take whatever people and models write."""
     if isinstance(sys.stdout, TextIOWrapper):
         if sys.stdout.isatty():
             sys.stdout.reconfigure(errors="replace")
         else:
             sys.stdout.reconfigure(encoding="utf-8")
+
+
+def _put(pieces: Iterable[str]) -> None:
+    """Prints pieces as they come."""
+    _prepare_output()
     try:
         for piece in pieces:
             print(piece, end="")

@@ -7,6 +7,8 @@ import time
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
+from orchestrator.when import COUNTED_FROM
+
 
 class Clock(Protocol):
     """Tells the time and lets it pass."""
@@ -40,7 +42,7 @@ class VirtualClock:
     is the same on every run. With `real`, pauses are waited for as well."""
 
     def __init__(self, *, real: bool) -> None:
-        self._now = datetime(2000, 1, 1, tzinfo=UTC)
+        self._now = COUNTED_FROM
         self._real = RealClock() if real else None
 
     def now(self) -> datetime:

@@ -58,10 +58,7 @@ def clone(
     arguments = ["train", *friends, "--base", base]
     arguments += ["--pool"] if base == SMALL else []
     arguments += ["--minutes", str(minutes)] if minutes else []
-    code = subprocess.run(_command(*arguments), stdin=subprocess.DEVNULL, check=False).returncode
-    if code == 0:
-        _say("Next: botconvo run (it starts now)")
-    return code
+    return subprocess.run(_command(*arguments), stdin=subprocess.DEVNULL, check=False).returncode
 
 
 def _costs(friends: list[str], base: str) -> list[dict[str, Any]]:

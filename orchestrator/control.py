@@ -8,7 +8,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from orchestrator.conversation import TOPIC_LINES, Conversation
+from orchestrator.conversation import Conversation
+from orchestrator.waiting import TOPIC_LINES
 
 HELP = {
     "pause": "nobody speaks until /resume",
@@ -26,7 +27,10 @@ HELP = {
 }
 SLOWEST, FASTEST = 0.05, 20.0
 MOST_TOPIC_LINES = 1000
-FOR_LINES = re.compile(r"\s+for\s+(\d{1,6})\s+lines?\s*$", re.IGNORECASE)
+MOST_TOPIC_CHARS = 200
+FOR_LINES = re.compile(r"\s+for\s+(\d{1,18})\s+lines?\s*$", re.IGNORECASE)
+LONGEST_NUMBER = 18
+"""Digits of a number of a line; SQLite takes one more."""
 ENDS_A_TOPIC = frozenset({"off", "none", "nothing", "stop"})
 
 
@@ -117,6 +121,7 @@ class Control:
         if not topic or topic.casefold() in ENDS_A_TOPIC:
             self.conversation.set_topic("")
             return "No topic."
+        _check_length(topic)
         self.conversation.set_topic(topic, lines)
         return f"Next: {topic}."
 
@@ -128,6 +133,7 @@ class Control:
 
     def ask(self, friend: str, topic: str = "") -> str:
         name = self._friend(friend)
+        _check_length(topic)
         self.conversation.wish(topic, name)
         return f"{name} speaks next."
 
@@ -184,9 +190,8 @@ class Control:
         for friend in self.conversation.members.values():
             if name.casefold() in {n.casefold() for n in (friend.name, *friend.aliases)}:
                 return friend.name
-        raise Refused(
-            f"Nobody is called {name!r}; there are {', '.join(self.conversation.members)}."
-        )
+        problem = f"Nobody is called {name!r}" if name else "A name is missing"
+        raise Refused(f"{problem}; there are {', '.join(self.conversation.members)}.")
 
     def _friend_and_rest(self, text: str) -> tuple[str, str]:
         """ "Big Al pizza" is the friend Big Al and pizza: names may have spaces."""
@@ -199,9 +204,15 @@ class Control:
         return name, rest.strip()
 
 
+def _check_length(topic: str) -> None:
+    if len(topic) > MOST_TOPIC_CHARS:
+        raise Refused(f"A topic has at most {MOST_TOPIC_CHARS} characters: /topic pizza")
+
+
 def _line_id(text: str) -> int | None:
     if not text or text.casefold() == "last":
         return None
-    if not text.lstrip("#").isdecimal():
+    number = text.lstrip("#")
+    if not number.isdecimal() or len(number) > LONGEST_NUMBER:
         raise Refused(f"{text!r} is no line's number; leave it out for the last line.")
-    return int(text.lstrip("#"))
+    return int(number)

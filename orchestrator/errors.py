@@ -2,7 +2,8 @@
 
 OrchestratorError       something that the user can mend; one sentence says what to do
  ├─ SettingsError       a settings file, or what it names
- └─ TranscriptFull      the transcript takes no more lines for now
+ ├─ TranscriptFull      the transcript takes no more lines for now
+ └─ TranscriptLocked    another process keeps the transcript to itself
 StageFailed             a platform could not show something; it says by itself what is wrong
 ModelServerError        a friend's server did not answer
  ├─ ModelServerDown     it cannot be reached, or went away
@@ -23,6 +24,10 @@ class SettingsError(OrchestratorError):
 
 class TranscriptFull(OrchestratorError):
     """The disk is full, broken or read-only; nothing is half written, and later calls may work."""
+
+
+class TranscriptLocked(OrchestratorError):
+    """Another process keeps the transcript to itself for now; later calls may work."""
 
 
 class StageFailed(Exception):

@@ -16,8 +16,9 @@ from typing import Any
 
 from orchestrator.cli import worded
 from orchestrator.errors import OrchestratorError
+from orchestrator.launch import log_file
 from orchestrator.settings import FriendSettings, find_settings, read_settings
-from orchestrator.transcript import forget_speakers
+from orchestrator.transcript_traces import forget_speakers
 
 DONE, FAILED = 0, 1
 
@@ -92,8 +93,8 @@ def _is_of(friend: FriendSettings, plan: Receipt, home: Path) -> bool:
 
 def _remove_logs(folder: Path, names: Collection[str]) -> list[str]:
     """Removes what the friend's model servers logged. Raises OrchestratorError."""
-    wanted = {name.casefold() for name in names}
-    found = [path for path in sorted(folder.glob("*.log")) if path.stem.casefold() in wanted]
+    wanted = {log_file(folder, name).name.casefold() for name in names}
+    found = [path for path in sorted(folder.glob("*.log")) if path.name.casefold() in wanted]
     for path in found:
         try:
             path.unlink()

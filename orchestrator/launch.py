@@ -3,14 +3,18 @@ ended. Knows nothing of processes that run."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 LOG_TAIL_BYTES = 20_000
 MAX_LAST_WORDS_CHARS = 300
+MAX_LOG_NAME_CHARS = 40
+"""Of a friend's name: systems allow 255 bytes, and a letter may take four."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +54,16 @@ class Launch:
         for word in self.banned_words:
             arguments += ["--banned-word", word]
         return [*self.program, "serve", str(self.checkpoint), *arguments]
+
+
+def log_file(folder: Path, friend: str) -> Path:
+    """Where a friend's server logs: a file of the friend's name, whatever stands in it; a name that
+    no file can have gets a digest, so that no two friends share a file."""
+    plain = re.sub(r"[^\w -]", "_", friend)[:MAX_LOG_NAME_CHARS]
+    if plain == friend:
+        return folder / f"{friend}.log"
+    digest = hashlib.sha256(friend.casefold().encode(errors="replace")).hexdigest()[:8]
+    return folder / f"{plain}-{digest}.log"
 
 
 def last_line(log_file: Path, start: int) -> str:

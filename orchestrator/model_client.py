@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -17,8 +17,8 @@ from pydantic import BaseModel, ValidationError
 
 from model_server import wire
 from model_server.checkpoint_format import Manifest
-from orchestrator.conversation import SpokenLine
 from orchestrator.errors import ModelServerBusy, ModelServerDown, ModelServerRefused
+from orchestrator.turn import SpokenLine
 
 KEY_VARIABLE = "BOTCONVO_SERVER_KEY"
 """The key that model servers ask for, if they do."""
@@ -38,7 +38,11 @@ class Deadlines:
     """A machine that is there accepts within a round trip, even around the world."""
     first_byte_seconds: float = 120.0
     """A 1558M model on a slow laptop needs a minute for a line, and answers when all candidates are
-    drawn; a hung server is no better off with more."""
+    drawn."""
+    sign_of_life_seconds: float = 10.0
+    """A server that draws for longer is asked meanwhile, every so often, whether it is still there:
+    how long a line may take depends on model, machine and queue, but a server that hangs does not
+    tell of its health either."""
     total_seconds: float = 130.0
     """The answer itself is a few kilobytes."""
     about_seconds: float = 5.0
@@ -157,9 +161,11 @@ class ModelClient:
         waited = 0.0
         for tries_left in reversed(range(MAX_TRIES_WHILE_BUSY)):
             async with self._generating:
-                answer = await self._ask(
-                    "POST", wire.CHAT_PATH, body.model_dump(exclude_none=True),
-                    self._deadlines.first_byte_seconds, self._deadlines.total_seconds,
+                answer = await self._while_alive(
+                    self._ask(
+                        "POST", wire.CHAT_PATH, body.model_dump(exclude_none=True),
+                        self._deadlines.first_byte_seconds, self._deadlines.total_seconds,
+                    )
                 )  # fmt: skip
             try:
                 return self._good(answer)
@@ -172,6 +178,19 @@ class ModelClient:
                     raise
                 await asyncio.sleep(seconds)
         raise AssertionError("the last try returns or raises")
+
+    async def _while_alive(self, asking: Coroutine[Any, Any, _Answer]) -> _Answer:
+        """The answer, waited for as long as the server gives signs of life. Raises ModelServerDown
+        as soon as it gives none."""
+        task = asyncio.create_task(asking)
+        try:
+            while not (await asyncio.wait([task], timeout=self._deadlines.sign_of_life_seconds))[0]:
+                with contextlib.suppress(ModelServerBusy, ModelServerRefused):  # it said something
+                    await self.health()
+            return await task
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
 
     async def _ask(
         self,

@@ -29,8 +29,12 @@ class RecentLines:
 
     def take_back(self, line_id: int, text: str) -> None:
         """This line is gone, and must not be said again."""
-        self._recent = deque((r for r in self._recent if r[0] != line_id), self._recent.maxlen)
+        self.forget(line_id)
         self.never_again([text])
+
+    def forget(self, line_id: int) -> None:
+        """This line was not said, and may be said yet."""
+        self._recent = deque((r for r in self._recent if r[0] != line_id), self._recent.maxlen)
 
     def never_again(self, texts: Iterable[str]) -> None:
         self._taken_back += map(letters, texts)

@@ -8,28 +8,28 @@ make all that follows another conversation.
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any
 
 from orchestrator.control import Control, Refused
-from orchestrator.conversation import Conversation, SpokenLine, Turn
+from orchestrator.conversation import Conversation
 from orchestrator.drawing import Drawn
 from orchestrator.limits import Rest
 from orchestrator.phrases import PhrasePicker
+from orchestrator.resuming import RESUMED_LINES, STILL_WAITING, begin, spoken
 from orchestrator.settings import Settings
 from orchestrator.transcript import Transcript
 from orchestrator.transcript_records import Run, TranscriptLine
+from orchestrator.turn import SpokenLine, Turn
 from orchestrator.turn_taking import Member
 
 CHOICES = ("speaker", "source", "phrase", "seed")
 LIMITED = "limited"
 """Key of a run's settings: whether the limits held."""
-RESUMED_LINES = 50
-"""So many lines of an earlier run are taken up."""
-STILL_WAITING = timedelta(hours=1)
-"""Who spoke before that no longer waits for an answer."""
 
 Draw = Callable[[Conversation, Settings, Turn], Awaitable[Drawn]]
 
@@ -74,36 +74,41 @@ class Replay:
             list(members.values()), self._settings.conversation,
             self._settings.limits if is_limited else None, conversation_chance(run.seed or 0),
         )  # fmt: skip
-        self._control = Control(self._talk, _Nobody(self._talk))
-        told = list(transcript.lines(conversation=run.conversation))
+        self._stand_in = _StandIn(self._talk, transcript, picker, run.started_at)
+        self._control = Control(self._talk, self._stand_in)
+        told = [
+            self._as_of(row, run.started_at)
+            for row in transcript.lines(conversation=run.conversation)
+        ]
         self._rows = [row for row in told if row.run == run.id]
         self._take_up([row for row in told if row.run < run.id], run.started_at)
         self.report = Report()
 
     def _take_up(self, earlier: list[TranscriptLine], at: datetime) -> None:
         """What the run began with: the end of the runs before it."""
-        answered = {row.reply_to for row in earlier}
         said = [r for r in earlier if r.kind in ("friend", "person") and not r.unsaid]
-        self._talk.resume(
-            [self._spoken(row) for row in said[-RESUMED_LINES:]],
-            {
-                row.id for row in said
-                if row.kind == "person" and row.id not in answered
-                and row.said_at >= at - STILL_WAITING
-            },
-        )  # fmt: skip
-        self._talk.never_again([row.text for row in earlier if row.unsaid])
+        answered = {row.reply_to for row in earlier if row.kind in ("friend", "silence")}
+        waiting = [
+            row for row in said
+            if row.kind == "person" and row.id not in answered and row.said_at >= at - STILL_WAITING
+        ]  # fmt: skip
+        taken_back = [row.text for row in earlier if row.kind == "friend" and row.unsaid]
+        last = said[-max(self._settings.conversation.history_lines, RESUMED_LINES) :]
+        begin(self._talk, last, waiting, taken_back[-RESUMED_LINES:], self._picker)
+        self._stand_in.lines += [row for row in said if row.kind == "friend"]
 
     async def run(self) -> Report:
         """Goes through all that happened, in order."""
         turns = (row for row in self._rows if "turn" in row.why)
         upcoming = next(turns, None)
         chosen: Turn | None = None
+        drawn: Drawn | None = None
         for row in self._rows:
             if upcoming and chosen is None and row.id > upcoming.why.get("decided_after", 0):
                 chosen = self._chosen(upcoming)
+                drawn = await self._drawn(upcoming, chosen)
             if upcoming is not None and row.id == upcoming.id:
-                await self._compare(row, chosen)
+                self._compare(row, chosen, drawn)
                 upcoming, chosen = next(turns, None), None
             else:
                 await self._happened(row)
@@ -115,74 +120,106 @@ class Replay:
         turn = self._talk.next_turn(at, row.why.get("able"))
         return None if isinstance(turn, Rest) else turn
 
+    async def _drawn(self, row: TranscriptLine, turn: Turn | None) -> Drawn | None:
+        """The words for a turn that led to a line. Drawn now: what is said before the line is
+        changes what may be said."""
+        if self._draw is None or turn is None or row.kind != "friend":
+            return None
+        return await self._draw(self._talk, self._settings, turn)
+
     async def _happened(self, row: TranscriptLine) -> None:
-        """What was no turn: people's lines and commands."""
+        """What was no turn: people's lines and commands, and lines that nobody saw."""
         if row.kind == "person":
             self._talk.heard(self._spoken(row), row.why.get("addressed", ()))
         elif row.kind == "command":
-            try:
-                await self._control.carry_out(row.why["name"], row.why["argument"])
-            except Refused:
-                return
+            self._talk.person_is_here()
+            if row.why.get("done", True):
+                with suppress(Refused):
+                    await self._control.carry_out(row.why["name"], row.why["argument"])
+        elif "unseen" in row.why:
+            self._talk.unseen(row.why["unseen"])
+            self._stand_in.lines.pop()
 
-    async def _compare(self, row: TranscriptLine, turn: Turn | None) -> None:
+    def _compare(self, row: TranscriptLine, turn: Turn | None, drawn: Drawn | None) -> None:
         self.report.turns += 1
         then: Mapping[str, Any] = row.why["turn"]
         if turn is None:
             self._differs(row, f"then {then['speaker']} spoke, now nobody would")
-            return
-        now = turn.why()
-        # A last attempt without the last lines is another kind of the same turn.
-        compared = CHOICES if then["source"] != "fresh" else ("speaker", "seed")
-        for key in compared:
-            if then[key] != now[key]:
-                self._differs(row, f"{key} was {then[key]!r} and is {now[key]!r}")
-        if self._draw and row.kind == "friend":
-            await self._compare_words(row, turn)
+        else:
+            now = turn.why()
+            # A last attempt without the last lines is another kind of the same turn.
+            is_other_kind = then["source"] == "fresh" != now["source"]
+            for key in ("speaker", "seed") if is_other_kind else CHOICES:
+                if then[key] != now[key]:
+                    self._differs(row, f"{key} was {then[key]!r} and is {now[key]!r}")
+            turn = turn.afresh() if is_other_kind else turn
+        if drawn is not None:
+            self._compare_words(row, drawn)
         self._go_on(row, turn)
 
-    async def _compare_words(self, row: TranscriptLine, turn: Turn) -> None:
-        assert self._draw is not None
+    def _compare_words(self, row: TranscriptLine, drawn: Drawn) -> None:
         self.report.lines += 1
-        drawn = await self._draw(self._talk, self._settings, turn)
-        said = self._spoken(row).text
-        if drawn.text != said:
+        if drawn.text != row.text:
             again = drawn.text if drawn.text is not None else f"nothing: {drawn.problem}"
-            self._differs(row, f"{row.speaker} said {said!r} and says {again!r}")
+            self._differs(row, f"{row.speaker} said {row.text!r} and says {again!r}")
 
-    def _go_on(self, row: TranscriptLine, turn: Turn) -> None:
+    def _go_on(self, row: TranscriptLine, turn: Turn | None) -> None:
         if row.kind == "friend":
             self._talk.heard(self._spoken(row), turn=turn)
-        else:
+            self._stand_in.lines.append(row)
+        elif turn is not None:
             self._talk.unanswered(turn)
 
     def _differs(self, row: TranscriptLine, text: str) -> None:
         self.report.differences.append(f"line {row.id}: {text}")
 
+    def _as_of(self, row: TranscriptLine, at: datetime) -> TranscriptLine:
+        """The row as it was then, or as it was said later: before anybody changed it."""
+        for edit in self._transcript.edits(row.id):
+            if edit.at >= at:
+                return replace(row, text=edit.old_text, why=edit.old_why)
+        return row
+
     def _spoken(self, row: TranscriptLine) -> SpokenLine:
-        """The line as it was said at first, before anybody changed it."""
-        edits = self._transcript.edits(row.id)
-        text = edits[0].old_text if edits else row.text
-        return SpokenLine(
-            row.id, row.speaker, text, row.said_at, row.kind == "person",
-            self._picker.phrases(text),
-        )  # fmt: skip
+        return spoken(row, self._picker)
 
 
 @dataclass(slots=True)
-class _Nobody:
-    """Stands in for the show that carries out commands: in a replay nobody watches."""
+class _StandIn:
+    """Carries out commands as the show did then: what was said anew is in the transcript."""
 
     talk: Conversation
+    transcript: Transcript
+    picker: PhrasePicker
+    since: datetime
+    lines: list[TranscriptLine] = field(default_factory=list)
+    """Friends' lines so far that were not taken back."""
+    said_anew: Counter[int] = field(default_factory=Counter)
 
     def why(self, line_id: int | None) -> str:
         return ""
 
     async def take_back(self, line_id: int | None) -> str:
-        return ""
+        line = self._line(line_id)
+        self.lines.remove(line)
+        self.talk.unsay(line.id)
+        return line.speaker
 
     async def say_anew(self, line_id: int | None) -> tuple[str, str]:
-        return "", ""
+        line = self._line(line_id)
+        changed = self.transcript.edits(line.id)
+        edits = [edit for edit in changed if edit.at >= self.since][self.said_anew[line.id] :]
+        if not edits:
+            raise Refused("It was not changed.")
+        self.said_anew[line.id] += 1
+        self.talk.reworded(line.id, edits[0].new_text, self.picker)
+        return line.speaker, edits[0].new_text
+
+    def _line(self, line_id: int | None) -> TranscriptLine:
+        for line in reversed(self.lines):
+            if line_id in (None, line.id):
+                return line
+        raise Refused("There is no such line.")
 
     def state(self, friend: str) -> str:
         return ""

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import aiohttp
 
-from orchestrator.conversation import Conversation, Turn
+from orchestrator.conversation import Conversation
 from orchestrator.drawing import Drawing, Drawn
 from orchestrator.errors import OrchestratorError
 from orchestrator.phrases import PhrasePicker, load_picker
@@ -22,6 +22,7 @@ from orchestrator.settings import Settings, Show, read_show
 from orchestrator.show import key_headers, member_of, sampling_of
 from orchestrator.transcript import Transcript
 from orchestrator.transcript_records import Run
+from orchestrator.turn import Turn
 from orchestrator.turn_taking import Member
 
 SHOWN_DIFFERENCES = 40
@@ -39,7 +40,7 @@ class ReplayOptions:
 
 def replay(options: ReplayOptions) -> tuple[str, bool]:
     """The report as text, and whether all was as before. Raises OrchestratorError."""
-    show = read_show(options.settings)
+    show = read_show(options.settings, also_learning=True)
     file = show.home / "data" / "transcript.sqlite"
     with Transcript.read(file) as transcript:
         runs = transcript.runs(options.conversation)

@@ -138,6 +138,10 @@ class Server:
             delay = self._after(death)
             self.tried.set()
             await asyncio.sleep(delay)
+            # It may have died because others took the memory.
+            if not self._room.take(self.launch.name, self.cost.memory_bytes):
+                self._become("does not fit", self._too_large())
+                await self._wait_for_room()
 
     async def _wait_for_room(self) -> None:
         while True:

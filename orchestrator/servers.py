@@ -17,7 +17,7 @@ import aiohttp
 
 from model_server.checkpoint_format import Manifest
 from orchestrator.errors import ModelServerDown, OrchestratorError
-from orchestrator.launch import Launch, Patience
+from orchestrator.launch import Launch, Patience, log_file
 from orchestrator.model_client import Deadlines, ModelClient
 from orchestrator.remote_server import PollingPauses, RemoteServer
 from orchestrator.server_process import Server, ServerState
@@ -192,7 +192,7 @@ def launches(show: Show) -> list[Launch]:
         found.append(
             Launch(
                 friend.name, friend.checkpoint, port, servers.engine, threads,
-                show.home / "data" / "logs" / f"{friend.name}.log",
+                log_file(show.home / "data" / "logs", friend.name),
                 show.settings.generation.banned_words,
             )
         )  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tomllib
+import unicodedata
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +12,15 @@ from datetime import datetime, time, timedelta
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from model_server import wire
 from model_server.checkpoint_format import MANIFEST_FILE, CheckpointError, Manifest
@@ -87,9 +96,12 @@ def _from_to(text: str) -> tuple[time, time] | None:
         return None
     first, _, last = text.partition("-")
     try:
-        return time.fromisoformat(first.strip()), time.fromisoformat(last.strip())
+        hours = time.fromisoformat(first.strip()), time.fromisoformat(last.strip())
+        if any(hour.tzinfo for hour in hours):
+            raise ValueError("the hours are those of this machine's clock")
     except ValueError as error:
         raise ValueError(f"{text!r} is no such thing as '23:00-07:30'") from error
+    return hours
 
 
 class GenerationSettings(_Section):
@@ -127,14 +139,24 @@ class ServerSettings(_Section):
     )
 
 
+def _name(text: str) -> str:
+    # Marks and emoji may be all there is of a name.
+    if not text.strip() or any(unicodedata.category(char) == "Cc" for char in text):
+        raise ValueError(f"{text!r} is no name: it is empty, or has ends of lines in it")
+    return text
+
+
+Name = Annotated[str, Field(min_length=1, max_length=80), AfterValidator(_name)]
+
+
 class FriendSettings(_Section):
     """One bot-clone. Give `checkpoint` or `url`."""
 
-    name: str = Field(min_length=1, max_length=80, description="how the friend is called")
+    name: Name = Field(description="how the friend is called")
     checkpoint: Path | None = Field(None, description="folder, relative to this file")
     url: str | None = Field(None, description="a model server that runs elsewhere")
     port: int | None = Field(None, ge=1, le=65535, description="of the friend's local server")
-    aliases: tuple[str, ...] = Field((), description="other names that people call them")
+    aliases: tuple[Name, ...] = Field((), description="other names that people call them")
     talkativeness: Chance = Field(0.5, description="0: only when asked; 1: all the time")
     color: Color | None = Field(None, description="of the name in a terminal")
 
@@ -176,7 +198,12 @@ class Settings(_Section):
                 )
             if friend.port is not None:
                 owners[friend.port] = friend.name
-        for name, count in Counter(friend.name.casefold() for friend in self.friends).items():
+        names = Counter(
+            name
+            for friend in self.friends
+            for name in {name.casefold() for name in (friend.name, *friend.aliases)}
+        )
+        for name, count in names.items():
             if count > 1:
                 raise ValueError(f"two friends are called {name!r}; give each another name")
         return self
@@ -205,6 +232,8 @@ class Show:
     """Folder that `data/` and `checkpoints/` lie in."""
     friends: tuple[Friend, ...]
     is_demo: bool
+    learning: tuple[str, ...] = ()
+    """Friends whose training is not over, and who are left out for that."""
 
 
 def find_settings(named: Path | None, environment: Mapping[str, str] = os.environ) -> Path | None:
@@ -246,15 +275,21 @@ def _sentence(error: ValidationError) -> str:
     return f"{key}: {message}" if key else message
 
 
-def read_show(named: Path | None) -> Show:
-    """Settings and friends of the show. Raises SettingsError."""
+def read_show(named: Path | None, *, also_learning: bool = False) -> Show:
+    """Settings and friends of the show; `also_learning` takes those whose training is not over
+    too, as they are at their last save. Raises SettingsError."""
     path = find_settings(named)
     settings = read_settings(path) if path else Settings()
     home = path.parent if path else Path()
-    friends = settings.friends or _trained_friends(home / "checkpoints")
+    friends = settings.friends
+    learning: tuple[FriendSettings, ...] = ()
+    if not friends:
+        friends, learning = _trained_friends(home / "checkpoints")
+    if also_learning:
+        friends, learning = friends + learning, ()
     is_demo = not friends
     if is_demo:
-        friends = _trained_friends(DEMO / "friends")
+        friends, _ = _trained_friends(DEMO / "friends")
     if not friends:
         raise SettingsError(
             f"{path or 'settings.toml'} names no friends, and none is trained yet; "
@@ -264,22 +299,28 @@ def read_show(named: Path | None) -> Show:
         _friend(friend, COLORS[place % len(COLORS)], home, f"{path}: friends[{place}]")
         for place, friend in enumerate(friends)
     )
-    return Show(settings, home, found, is_demo)
+    return Show(settings, home, found, is_demo, tuple(friend.name for friend in learning))
 
 
-def _trained_friends(folder: Path) -> tuple[FriendSettings, ...]:
-    """Friends of all finished checkpoints in a folder, by name."""
-    found: dict[str, FriendSettings] = {}
+def _trained_friends(
+    folder: Path,
+) -> tuple[tuple[FriendSettings, ...], tuple[FriendSettings, ...]]:
+    """Friends of all checkpoints in a folder: those that are trained, and those of whom there is
+    only a run that has saved something and is not over."""
+    trained: dict[str, FriendSettings] = {}
+    learning: dict[str, FriendSettings] = {}
     for path in sorted(folder.glob(f"*/{MANIFEST_FILE}")):
         try:
             manifest = Manifest.read(path.parent)
         except CheckpointError as error:
             raise SettingsError(f"{error}; train that friend again.") from error
         if manifest.speaker and manifest.gguf:
-            found[manifest.speaker.casefold()] = FriendSettings(
+            of_this_kind = learning if manifest.in_training else trained
+            of_this_kind[manifest.speaker.casefold()] = FriendSettings(
                 name=manifest.speaker, checkpoint=path.parent.absolute()
             )
-    return tuple(found.values())
+    still = tuple(friend for name, friend in learning.items() if name not in trained)
+    return tuple(trained.values()), still
 
 
 def _friend(friend: FriendSettings, color: Color, home: Path, where: str) -> Friend:

@@ -6,12 +6,12 @@ import asyncio
 import logging
 import os
 import random
+import shlex
 import signal
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, replace
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,20 +19,17 @@ import aiohttp
 
 from model_server import wire
 from model_server.checkpoint_format import Manifest
+from orchestrator.cli import worded
 from orchestrator.clock import Clock, RealClock, VirtualClock
-from orchestrator.conversation import SEED_LIMIT, Conversation, SpokenLine
+from orchestrator.conversation import SEED_LIMIT, Conversation
 from orchestrator.errors import OrchestratorError
 from orchestrator.model_client import KEY_VARIABLE
 from orchestrator.pacing import Pacing, own_factors
 from orchestrator.phrases import PhrasePicker, load_picker
 from orchestrator.platforms import Platform
 from orchestrator.platforms.terminal import TerminalPlatform
-from orchestrator.replay import (
-    RESUMED_LINES,
-    STILL_WAITING,
-    conversation_chance,
-    settings_of_run,
-)
+from orchestrator.replay import conversation_chance, settings_of_run
+from orchestrator.resuming import take_up
 from orchestrator.servers import Servers
 from orchestrator.settings import Friend, GenerationSettings, Show, read_show
 from orchestrator.swarm import Swarm
@@ -75,7 +72,8 @@ class ShowOptions:
 
 async def run_show(options: ShowOptions) -> None:
     """Runs until enough lines are said or somebody stops it. Raises OrchestratorError."""
-    show = await asyncio.to_thread(read_show, options.settings)
+    is_chat = options.friend is not None
+    show = await asyncio.to_thread(read_show, options.settings, also_learning=is_chat)
     if options.friend is not None:
         show = _with_one_friend(show, options.friend)
     stages = [TerminalPlatform({friend.name: friend.color for friend in show.friends})]
@@ -201,30 +199,6 @@ def sampling_of(settings: GenerationSettings) -> wire.Sampling:
     )
 
 
-def take_up(
-    conversation: Conversation,
-    transcript: Transcript,
-    picker: PhrasePicker,
-    count: int,
-    now: datetime,
-) -> None:
-    """Goes on where the transcript stops: the last lines, people's lines that nobody has answered
-    yet, and lines that must not come again."""
-    waiting = {line.id for line in transcript.unanswered(now - STILL_WAITING)}
-    lines = transcript.last(max(count, RESUMED_LINES))
-    conversation.resume(
-        [
-            SpokenLine(
-                line.id, line.speaker, line.text, line.said_at, line.kind == "person",
-                picker.phrases(line.text),
-            )
-            for line in lines
-        ],
-        waiting,
-    )  # fmt: skip
-    conversation.never_again(transcript.unsaid_texts(RESUMED_LINES))
-
-
 async def _welcome(show: Show, servers: Servers, stages: Sequence[Platform]) -> None:
     *most, last = [friend.name for friend in show.friends]
     names = f"{', '.join(most)} and {last}" if most else last
@@ -237,5 +211,18 @@ async def _welcome(show: Show, servers: Servers, stages: Sequence[Platform]) -> 
         url=client.url,
         first=first,
     )
-    for stage in stages:
-        await stage.notice(text)
+    for notice in (text, *_who_still_learns(show)):
+        for stage in stages:
+            await stage.notice(notice)
+
+
+def _who_still_learns(show: Show) -> Iterator[str]:
+    """Of whom the users should know that more is to come."""
+    for friend in show.friends:
+        if friend.manifest.in_training:
+            yield f"{friend.name} is still learning and speaks as of step {friend.manifest.step}."
+    for name in show.learning:
+        yield (
+            f"{name} is still learning and so not here; "
+            f"{worded(f'botconvo chat {shlex.quote(name)}')} has a word with them."
+        )

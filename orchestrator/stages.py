@@ -34,14 +34,18 @@ class Stages:
         """Whether somebody is known to be reading along somewhere."""
         return any(platform.is_read for platform in self.platforms.values())
 
-    async def say(self, line_id: int, friend: str, text: str) -> None:
-        for platform in self.platforms.values():
-            await self._say_on(platform, line_id, friend, text)
+    async def say(self, line_id: int, friend: str, text: str) -> bool:
+        """Returns whether the line could be shown anywhere."""
+        platforms = self.platforms.values()
+        return any([await self._say_on(on, line_id, friend, text) for on in platforms])
 
-    async def _say_on(self, platform: Platform, line_id: int, friend: str, text: str) -> None:
-        if message_id := await self._try(platform, platform.say(line_id, friend, text)):
-            place = platform.name
-            await self._writer.write(lambda: self._transcript.posted(line_id, place, message_id))
+    async def _say_on(self, platform: Platform, line_id: int, friend: str, text: str) -> bool:
+        message_id = await self._try(platform, platform.say(line_id, friend, text))
+        if message_id is None:
+            return False
+        place = platform.name
+        await self._writer.write(lambda: self._transcript.posted(line_id, place, message_id))
+        return True
 
     async def reword(self, line_id: int, friend: str, text: str) -> None:
         """Shows a line's new wording in its place, or anew where that cannot be."""
@@ -65,7 +69,11 @@ class Stages:
 
     async def notice(self, text: str) -> None:
         for platform in self.platforms.values():
-            await self._try(platform, platform.notice(text))
+            await self.tell(platform, text)
+
+    async def tell(self, platform: Platform, text: str) -> None:
+        """A notice on one platform only."""
+        await self._try(platform, platform.notice(text))
 
     async def _try(self, platform: Platform, action: Awaitable[Result]) -> Result | None:
         try:

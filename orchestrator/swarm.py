@@ -14,7 +14,7 @@ from model_server import wire
 from orchestrator.audience import Audience
 from orchestrator.clock import Clock
 from orchestrator.control import Control, Refused
-from orchestrator.conversation import Conversation, SpokenLine, Turn
+from orchestrator.conversation import Conversation
 from orchestrator.drawing import Drawing, Drawn, Friends
 from orchestrator.explain import explain
 from orchestrator.limits import Rest
@@ -23,6 +23,7 @@ from orchestrator.phrases import PhrasePicker
 from orchestrator.platforms import Platform
 from orchestrator.stages import Stages
 from orchestrator.transcript import Transcript, TranscriptLine
+from orchestrator.turn import SpokenLine, Turn
 from orchestrator.writer import Writer
 
 log = logging.getLogger(__name__)
@@ -31,6 +32,10 @@ AFTER_SILENCE_SECONDS = 1.0
 """After a turn that came to nothing; doubled with each in a row, or a broken server would be
 asked many times a second."""
 LONGEST_SILENCE_SECONDS = 60.0
+LONGEST_REST_SECONDS = 60.0
+"""After so long a rest the time is looked at again: it jumps when a laptop wakes up."""
+PERSON_FIRST = "a person went first"
+UNSEEN = "no stage could show the line"
 LET_GO = {"reason": "the line addressed nobody, and the dice let it pass"}
 
 
@@ -111,16 +116,35 @@ class Swarm:
             return
         self._doing = f"{turn.speaker} thinks"
         began = self._clock.now()
-        drawn = await self._drawing.draw(turn)
+        drawn = await self._drawn(turn)
         if drawn.text is None:
-            await self._stay_silent(drawn, decision, str(drawn.problem))
+            waits = drawn.problem != PERSON_FIRST
+            await self._stay_silent(drawn, decision, str(drawn.problem), waits=waits)
             return
-        self._silences = 0
         objection = await self._wait_before(drawn, began)
         if objection is None:
             await self._say(drawn, decision)
         else:
             await self._stay_silent(drawn, decision, objection, waits=False)
+
+    async def _drawn(self, turn: Turn) -> Drawn:
+        """A line for the turn. Nothing as soon as a person wants something else: a server may
+        take minutes."""
+        if turn.is_asked_for:
+            return await self._drawing.draw(turn)
+        drawing = asyncio.create_task(self._drawing.draw(turn))
+        try:
+            while not drawing.done():
+                if self._must_give_way(turn):
+                    return Drawn(turn, None, [], 0.0, PERSON_FIRST)
+                woken = asyncio.create_task(self._woken.wait())
+                await asyncio.wait((drawing, woken), return_when=asyncio.FIRST_COMPLETED)
+                woken.cancel()
+                self._woken.clear()
+            return await drawing
+        finally:
+            drawing.cancel()
+            await asyncio.gather(drawing, return_exceptions=True)
 
     async def _wait_before(self, drawn: Drawn, began: datetime) -> str | None:
         """Lets the line wait as a person would. Returns why it must not be said any more."""
@@ -139,16 +163,20 @@ class Swarm:
             await self._pause(drawn.turn, wait.typing)
         await self.control.running.wait()
         if self._must_give_way(drawn.turn):
-            return "a person went first"
+            return PERSON_FIRST
         if drawn.turn.speaker in self._conversation.muted:
             return "muted meanwhile"
         return None
 
     async def _pause(self, turn: Turn, seconds: float) -> None:
-        """Waits, but no longer than until a person wants something else."""
+        """Waits, but no longer than until a person wants something else; less if they want a
+        faster pace meanwhile."""
+        pace = self.control.pace
         while seconds > 0 and not self._must_give_way(turn):
             seconds = await self._clock.pause(seconds, self._woken)
             self._woken.clear()
+            seconds *= pace / self.control.pace
+            pace = self.control.pace
 
     def _must_give_way(self, turn: Turn) -> bool:
         return self._conversation.has_waiting and not turn.is_asked_for
@@ -160,11 +188,23 @@ class Swarm:
         line_id = await self._writer.write(
             lambda: self._transcript.add(turn.speaker, "friend", text, why, now, turn.answers)
         )
-        line = SpokenLine(line_id, turn.speaker, text, now, phrases=self._picker.phrases(text))
+        line = SpokenLine(line_id, turn.speaker, "", now).reworded(text, self._picker)
         self._conversation.heard(line, turn=turn)
         self._doing = ""
-        await self._stages.say(line_id, turn.speaker, text)
-        self._said += 1
+        if await self._stages.say(line_id, turn.speaker, text):
+            self._said += 1
+            self._silences = 0
+        else:
+            await self._unsee(line_id)
+
+    async def _unsee(self, line_id: int) -> None:
+        """A line that nobody can have seen was not said: what led to it is tried again."""
+        await self._writer.write(lambda: self._transcript.unsay(line_id))
+        self._conversation.unseen(line_id)
+        now, why = self._clock.now(), {"reason": UNSEEN, "unseen": line_id}
+        await self._writer.write(lambda: self._transcript.add("", "silence", "", why, now))
+        self._doing = f"Nobody speaks: {UNSEEN}."
+        await self._pause_after_silence()
 
     def _why_of(self, drawn: Drawn) -> dict[str, Any]:
         return drawn.why(self._drawing.sampling, self._models.get(drawn.turn.speaker, {}))
@@ -182,10 +222,15 @@ class Swarm:
         )
         log.info("%s stays silent: %s", turn.speaker, reason)
         self._doing = f"{turn.speaker} stayed silent: {reason}"
+        if turn.source == "person" and not is_tried_again:
+            await self._stages.notice(f"Nobody had an answer: {reason}.")
         if waits:
-            seconds = min(AFTER_SILENCE_SECONDS * 2**self._silences, LONGEST_SILENCE_SECONDS)
-            self._silences = min(self._silences + 1, 10)
-            await self._clock.pause(seconds, self._woken)
+            await self._pause_after_silence()
+
+    async def _pause_after_silence(self) -> None:
+        seconds = min(AFTER_SILENCE_SECONDS * 2**self._silences, LONGEST_SILENCE_SECONDS)
+        self._silences = min(self._silences + 1, 10)
+        await self._clock.pause(seconds, self._woken)
 
     async def _record_let_go(self, now: datetime) -> None:
         for line_id in self._conversation.let_go:
@@ -208,7 +253,8 @@ class Swarm:
             await self._woken.wait()
         else:
             seconds = (rest.until - self._clock.now()).total_seconds()
-            await self._clock.pause(max(seconds, 0.0), self._woken)
+            seconds = min(max(seconds, 0.0), LONGEST_REST_SECONDS)
+            await self._clock.pause(seconds, self._woken)
 
     # --- what Control reaches for -----------------------------------------------------------
 
@@ -233,7 +279,7 @@ class Swarm:
         text, now = drawn.text, self._clock.now()
         why = self._why_of(drawn)
         await self._writer.write(lambda: self._transcript.replace_text(line.id, text, why, now))
-        self._conversation.reworded(line.id, text, self._picker.phrases(text))
+        self._conversation.reworded(line.id, text, self._picker)
         await self._stages.reword(line.id, line.speaker, text)
         return line.speaker, text
 

@@ -16,39 +16,35 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Collection, Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 from orchestrator.errors import OrchestratorError
-from orchestrator.transcript_file import changing, connect, index_words
+from orchestrator.transcript_file import as_json, changing, connect, index_words, storable
 from orchestrator.transcript_records import Edited, LineKind, PutReaction, Run, TranscriptLine
-from orchestrator.transcript_search import holds, times, words
-from orchestrator.transcript_traces import remove_traces
+from orchestrator.transcript_search import Which, holds, matching, select, times, within, words
 
-__all__ = ["LineKind", "Run", "Transcript", "TranscriptLine", "Which", "forget_speakers"]
+__all__ = ["LineKind", "Run", "Transcript", "TranscriptLine", "Which"]
 
-PATIENCE_SECONDS = 5.0
-"""How long to try again while a show is writing."""
-PAGE_LINES = 500
-"""Lines that are read at once; between pages others may write."""
+WRITING_PATIENCE_SECONDS = 0.2
+"""How long a show tries again while another process writes: it stands still meanwhile, and its
+writer comes back by itself."""
 
-Which = int | Literal["all"] | None
-"""A conversation by its id, all of them, or (None) the one that is open."""
 NO_SETTINGS: Mapping[str, Any] = MappingProxyType({})
-
-COLUMNS = "id, conversation, run, said_at, speaker, kind, text, reply_to, why, unsaid"
 
 
 class Transcript:
     """The lines of one conversation in a file that holds all of them.
 
-    Whatever changes the file raises TranscriptFull if the disk takes no more; nothing is half
-    written then, and the same call works again later.
+    Whatever changes the file raises TranscriptFull if the disk takes no more, TranscriptLocked if
+    another process keeps it to itself; nothing is half written then, and the same call works again
+    later.
     """
 
     def __init__(
@@ -75,8 +71,8 @@ class Transcript:
         """Begins a run in the last conversation of the file, or in a new one if `fresh` or none is
         there. `settings` (JSON-able) are kept with the run. Raises OrchestratorError if the file
         is no transcript."""
-        with closing(connect(path, PATIENCE_SECONDS)) as database:
-            begun = (now.isoformat(), _json(settings))
+        with closing(connect(path)) as database:
+            begun = (now.isoformat(), as_json(settings))
             with changing(database, path):
                 conversation = _last_conversation(database)
                 if fresh or conversation is None:
@@ -89,6 +85,8 @@ class Transcript:
                     (conversation, *begun, seed, _version()),
                 ).lastrowid
             assert conversation is not None
+            milliseconds = int(WRITING_PATIENCE_SECONDS * 1000)
+            database.execute(f"PRAGMA busy_timeout = {milliseconds:d}")
             yield cls(database, path, conversation, run)
 
     @classmethod
@@ -99,7 +97,7 @@ class Transcript:
         nothing = f"There is no transcript at {path} yet; start a show with: botconvo run"
         if not path.is_file():
             raise OrchestratorError(nothing)
-        with closing(connect(path, PATIENCE_SECONDS)) as database:
+        with closing(connect(path)) as database:
             conversation = _last_conversation(database)
             if conversation is None:
                 raise OrchestratorError(nothing)
@@ -118,14 +116,14 @@ class Transcript:
     ) -> int:
         """Stores a line and returns its id, which is its name everywhere in the show."""
         assert self.run is not None, "opened for reading only"
-        text = _storable(text)
+        text = storable(text)
         with self._changing():
             row = self._database.execute(
                 "INSERT INTO lines (conversation, run, said_at, speaker, kind, text, reply_to, why)"
                 " VALUES (?,?,?,?,?,?,?,?)",
                 (
-                    self.conversation, self.run, said_at.isoformat(), _storable(speaker), kind,
-                    text, reply_to, _json(why),
+                    self.conversation, self.run, said_at.isoformat(), storable(speaker), kind,
+                    text, reply_to, as_json(why),
                 ),
             )  # fmt: skip
             self._index(row.lastrowid, text)
@@ -156,16 +154,16 @@ class Transcript:
         old = self.line(line_id)
         if old is None:
             return
-        text, at = _storable(text), at or datetime.now(UTC).astimezone()
+        text, at = storable(text), at or datetime.now(UTC).astimezone()
         with self._changing():
             self._database.execute(
                 "INSERT INTO edits (line, at, old_text, new_text, old_why) VALUES (?,?,?,?,?)",
-                (line_id, at.isoformat(), old.text, text, _json(old.why)),
+                (line_id, at.isoformat(), old.text, text, as_json(old.why)),
             )
             self._unindex(line_id, old.text)
             self._database.execute(
                 "UPDATE lines SET text = ?, why = ? WHERE id = ?",
-                (text, _json(old.why if why is None else why), line_id),
+                (text, as_json(old.why if why is None else why), line_id),
             )
             self._index(line_id, text)
 
@@ -180,7 +178,7 @@ class Transcript:
         with self._changing():
             self._database.execute(
                 "INSERT OR IGNORE INTO reactions VALUES (?,?,?,?,?,?)",
-                (stage, message_id, line_id, _storable(author), _storable(emoji), at.isoformat()),
+                (stage, message_id, line_id, storable(author), storable(emoji), at.isoformat()),
             )
         return line_id
 
@@ -189,7 +187,7 @@ class Transcript:
         with self._changing():
             gone = self._database.execute(
                 "DELETE FROM reactions WHERE (stage, message_id, author, emoji) = (?,?,?,?)",
-                (stage, message_id, _storable(author), _storable(emoji)),
+                (stage, message_id, storable(author), storable(emoji)),
             )
         return gone.rowcount > 0
 
@@ -211,7 +209,7 @@ class Transcript:
 
     def line(self, line_id: int) -> TranscriptLine | None:
         """Any line of any conversation."""
-        found = self._select("id = ?", (line_id,), "")
+        found = select(self._database, "id = ?", (line_id,), "")
         return found[0] if found else None
 
     def last_id(self) -> int:
@@ -221,7 +219,8 @@ class Transcript:
 
     def last(self, count: int) -> list[TranscriptLine]:
         """The last lines that were said and not taken back, oldest first."""
-        return self._select(
+        return select(
+            self._database,
             "conversation = ? AND kind IN ('friend', 'person') AND NOT unsaid",
             (self.conversation,), f"ORDER BY id DESC LIMIT {count:d}",
         )[::-1]  # fmt: skip
@@ -236,46 +235,40 @@ class Transcript:
         limit: int | None = None,
         *,
         after_id: int = 0,
+        kind: LineKind | None = None,
     ) -> Iterator[TranscriptLine]:
-        """All that happened from `since` on and before `until`, in order: every kind, also what was
-        taken back. `search`: only lines that hold all its words, in any case; `before_id`,
-        `after_id`: only lines before and after these; `limit`: only the last so many of all that.
-        Reads by pages, so the file may be of any size, and be written meanwhile: what is added
-        later does not come out."""
+        """All that happened from `since` on and before `until`, in order: every kind unless one is
+        named, also what was taken back. `search`: only lines that hold all its words, in any case;
+        `before_id`, `after_id`: only lines before and after these; `limit`: only the last so many
+        of all that. Reads by pages, so the file may be of any size, and be written meanwhile: what
+        is added later does not come out."""
         conditions = [
-            self._of(conversation),
+            within(conversation, self.conversation),
             *times(since, until),
+            *([("kind = ?", (kind,))] if kind else []),
             *words(search or "", has_index=self._has_index),
         ]
-        condition = " AND ".join(condition for condition, _ in conditions)
-        values = [value for _, values in conditions for value in values]
-        first = after_id + 1
-        (end,) = self._database.execute("SELECT COALESCE(MAX(id), 0) + 1 FROM lines").fetchone()
-        end = min(end, before_id) if before_id is not None else end
-        if limit is not None:
-            # A scan backwards along the ids, which stops after so many.
-            (found,) = self._database.execute(
-                f"SELECT MIN(id) FROM (SELECT id FROM lines WHERE {condition}"
-                f" AND id BETWEEN ? AND ? ORDER BY id DESC LIMIT {max(0, limit):d})",
-                (*values, first, end - 1),
-            ).fetchone()
-            first = end if found is None else found
-        while page := self._select(
-            f"{condition} AND id BETWEEN ? AND ?", (*values, first, end - 1),
-            f"ORDER BY id LIMIT {PAGE_LINES}",
-        ):  # fmt: skip
-            yield from page
-            first = page[-1].id + 1
+        yield from matching(self._database, conditions, after_id, before_id, limit)
+
+    def kinds_after(self, line: TranscriptLine, limit: int) -> Counter[str]:
+        """How often what happened in a line's conversation, among the next so many after it."""
+        return Counter(
+            kind
+            for (kind,) in self._database.execute(
+                "SELECT kind FROM lines WHERE conversation = ? AND id > ? ORDER BY id LIMIT ?",
+                (line.conversation, line.id, limit),
+            )
+        )
 
     def answers_to(self, line_id: int) -> list[TranscriptLine]:
         """Lines and silences that answer a line, oldest first."""
-        return self._select("reply_to = ?", (line_id,), "ORDER BY id")
+        return select(self._database, "reply_to = ?", (line_id,), "ORDER BY id")
 
     def unanswered(self, since: datetime) -> list[TranscriptLine]:
         """Lines of people in this conversation, said since then and not taken back, to which no
         later line or silence of a friend is an answer."""
-        return self._select(
-            "conversation = ? AND kind = 'person' AND NOT unsaid"
+        return select(
+            self._database, "conversation = ? AND kind = 'person' AND NOT unsaid"
             " AND julianday(said_at) >= julianday(?)"
             " AND NOT EXISTS (SELECT 1 FROM lines AS answer WHERE answer.reply_to = lines.id"
             " AND answer.id > lines.id AND answer.kind IN ('friend', 'silence'))",
@@ -305,16 +298,17 @@ class Transcript:
     def edits(self, line_id: int) -> list[Edited]:
         """How the text of a line was changed, in order."""
         rows = self._database.execute(
-            "SELECT line, old_text, new_text, at FROM edits WHERE line = ? ORDER BY id", (line_id,)
+            "SELECT line, old_text, new_text, at, old_why FROM edits WHERE line = ? ORDER BY id",
+            (line_id,),
         )
         return [
-            Edited(line, old_text, new_text, datetime.fromisoformat(at))
-            for line, old_text, new_text, at in rows
+            Edited(line, old_text, new_text, datetime.fromisoformat(at), json.loads(old_why))
+            for line, old_text, new_text, at, old_why in rows
         ]
 
     def runs(self, conversation: Which = None) -> list[Run]:
         """The starts of the show, in order."""
-        of, values = self._of(conversation)
+        of, values = within(conversation, self.conversation)
         rows = self._database.execute(
             "SELECT id, conversation, started_at, seed, settings, version FROM runs"
             f" WHERE {of} ORDER BY id",
@@ -327,7 +321,7 @@ class Transcript:
 
     def count_by_speaker(self, conversation: Which = None) -> dict[str, int]:
         """Lines of friends and people that were not taken back, most talkative first."""
-        of, values = self._of(conversation)
+        of, values = within(conversation, self.conversation)
         return dict(
             self._database.execute(
                 f"SELECT speaker, COUNT(*) FROM lines WHERE {of} AND NOT unsaid"
@@ -353,41 +347,6 @@ class Transcript:
                 "INSERT INTO words (words, rowid, text) VALUES ('delete', ?, ?)", (line_id, text)
             )
 
-    def _of(self, conversation: Which) -> tuple[str, tuple[int, ...]]:
-        if conversation == "all":
-            return "TRUE", ()
-        return "conversation = ?", (self.conversation if conversation is None else conversation,)
-
-    def _select(self, where: str, values: Collection[object], order: str) -> list[TranscriptLine]:
-        rows = self._database.execute(
-            f"SELECT {COLUMNS} FROM lines WHERE {where} {order}", tuple(values)
-        ).fetchall()
-        return [
-            TranscriptLine(
-                id_, conversation, run, datetime.fromisoformat(said_at), speaker, kind, text,
-                reply_to, json.loads(why), bool(unsaid),
-            )
-            for id_, conversation, run, said_at, speaker, kind, text, reply_to, why, unsaid in rows
-        ]  # fmt: skip
-
-
-def forget_speakers(path: Path, names: Collection[str]) -> int:
-    """Takes all lines of these speakers, friends or people, out of all conversations of a
-    transcript, for good, and what other places quote of them; copies of older transcripts that lie
-    beside it go whole. A show may be running meanwhile. Returns how many lines; 0 if there is no
-    transcript. Raises OrchestratorError."""
-    if not path.is_file():
-        return 0
-    with closing(connect(path, PATIENCE_SECONDS)) as database:
-        has_index = index_words(database, path)
-        try:
-            return remove_traces(database, path, names, has_index)
-        except (OSError, sqlite3.OperationalError, OrchestratorError) as error:
-            raise OrchestratorError(
-                f"{path} cannot be changed ({error}); end the show if one is running, or mend the "
-                "file's permissions, then forget again."
-            ) from error
-
 
 def _last_conversation(database: sqlite3.Connection) -> int | None:
     last: int | None = database.execute("SELECT MAX(id) FROM conversations").fetchone()[0]
@@ -399,13 +358,3 @@ def _version() -> str:
         return version("botconvo")
     except PackageNotFoundError:  # run from its folder without having been installed
         return ""
-
-
-def _storable(text: str) -> str:
-    """Without what SQLite does not take: halves of surrogate pairs, and the sign at which C's
-    strings end."""
-    return text.encode("utf-8", "replace").decode("utf-8").replace("\0", "\ufffd")
-
-
-def _json(data: Mapping[str, Any]) -> str:
-    return _storable(json.dumps(dict(data), ensure_ascii=False))

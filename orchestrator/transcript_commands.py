@@ -16,7 +16,7 @@ from orchestrator.settings import find_settings
 from orchestrator.transcript import Transcript
 from orchestrator.transcript_export import FORMS, as_data
 from orchestrator.transcript_records import TranscriptLine
-from orchestrator.when import moment
+from orchestrator.when import counted, moment
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ def transcript_pieces(choice: Choice, settings: Path | None, now: datetime) -> I
         )
         first = next(lines, None)
         if first is None:
-            raise OrchestratorError(_nothing(choice))
+            raise OrchestratorError(_nothing(choice, transcript))
         yield from FORMS[choice.form](transcript, _with(first, lines))
 
 
@@ -75,10 +75,13 @@ def _with(first: TranscriptLine, lines: Iterable[TranscriptLine]) -> Iterator[Tr
     yield from lines
 
 
-def _nothing(choice: Choice) -> str:
+def _nothing(choice: Choice, transcript: Transcript) -> str:
     if not (choice.since or choice.until or choice.search):
         return "Nothing has been said yet in this conversation; --all shows the earlier ones."
     where = "in any conversation" if choice.all else "in the last conversation; --all looks in all"
+    runs = transcript.runs("all" if choice.all else None)
+    if (choice.since or choice.until) and any(counted(run.started_at) is not None for run in runs):
+        where += "; a show with --seed or --lines keeps no dates, so look for its lines without any"
     return f"There is no such line {where}."
 
 

@@ -14,7 +14,8 @@ from typing import Any
 
 from orchestrator.explain import explain, why_silent
 from orchestrator.transcript import Transcript
-from orchestrator.transcript_records import TranscriptLine
+from orchestrator.transcript_records import TranscriptLine, printable
+from orchestrator.when import counted, stamp
 
 Lines = Iterable[TranscriptLine]
 Form = Callable[[Transcript, Lines], Iterator[str]]
@@ -66,9 +67,10 @@ PAGE_FOOT = "</body>\n</html>\n"
 
 
 def as_text(transcript: Transcript, lines: Lines) -> Iterator[str]:
-    """`2026-11-21 14:03:05 Name: text`, a line each; only what was said and not taken back."""
+    """`2026-11-21 14:03:05 Name: text`, a line each; only what was said and not taken back. Lines
+    of a show without a real clock begin with the time since its start, `+0:14:05`."""
     for line in _said(lines):
-        yield f"{line.said_at:%Y-%m-%d %H:%M:%S} {_flat(line.speaker)}: {_flat(line.text)}\n"
+        yield f"{stamp(line.said_at)} {printable(line.speaker)}: {printable(line.text)}\n"
 
 
 def as_markdown(transcript: Transcript, lines: Lines) -> Iterator[str]:
@@ -88,7 +90,8 @@ def as_json_lines(transcript: Transcript, lines: Lines) -> Iterator[str]:
 
 
 def as_data(transcript: Transcript, line: TranscriptLine) -> dict[str, Any]:
-    """A line as plain data, times as ISO 8601 with offset."""
+    """A line as plain data, times as ISO 8601 with offset; those of a show without a real clock
+    count from 2000-01-01T00:00:00+00:00."""
     return {
         "id": line.id,
         "conversation": line.conversation,
@@ -137,11 +140,17 @@ def _entry(transcript: Transcript, line: TranscriptLine, hue: int, reply_to: int
     emoji = " ".join(reaction.emoji for reaction in transcript.reactions(line.id))
     return (
         f'<details id="line-{line.id}" class="{classes}"><summary>'
-        f'<time datetime="{line.said_at.isoformat()}">{line.said_at:%H:%M:%S}</time> '
+        f"{_time(line)} "
         f'<b style="--hue:{hue}" dir="auto">{_escaped(line.speaker)}</b> {_link(line, reply_to)}'
         f'<span class="said" dir="auto">{_escaped(_shown(line))}</span> {_escaped(emoji)}'
         f"</summary><pre>{_escaped(explain(transcript, line))}</pre></details>\n"
     )
+
+
+def _time(line: TranscriptLine) -> str:
+    if (after := counted(line.said_at)) is not None:
+        return f'<time datetime="PT{after.total_seconds():.0f}S">{stamp(line.said_at)}</time>'
+    return f'<time datetime="{line.said_at.isoformat()}">{line.said_at:%H:%M:%S}</time>'
 
 
 def _shown(line: TranscriptLine) -> str:
@@ -159,6 +168,8 @@ def _said(lines: Lines) -> Iterator[TranscriptLine]:
 
 
 def _heading(line: TranscriptLine) -> str:
+    if counted(line.said_at) is not None:
+        return f"conversation {line.conversation}, times since it began"
     return f"{line.said_at:%Y-%m-%d}, conversation {line.conversation}"
 
 
@@ -167,12 +178,7 @@ def _escaped(text: str) -> str:
 
 
 def _marked(text: str) -> str:
-    return MARKDOWN_SIGNS.sub(r"\\\1", _flat(text))
-
-
-def _flat(text: str) -> str:
-    """On one line and without control characters."""
-    return "".join(c if c.isprintable() else " " for c in text)
+    return MARKDOWN_SIGNS.sub(r"\\\1", printable(text))
 
 
 FORMS: dict[str, Form] = {

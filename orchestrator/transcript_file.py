@@ -5,13 +5,17 @@ Knows nothing of what a line means. `transcript.py` is the only caller but for t
 
 from __future__ import annotations
 
+import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
-from orchestrator.errors import OrchestratorError, TranscriptFull
+from orchestrator.errors import OrchestratorError, TranscriptFull, TranscriptLocked
 
+PATIENCE_SECONDS = 5.0
+"""How long to try again while a show is writing."""
 SCHEMA_VERSION = 2
 APPLICATION_ID = 0x42435472
 """Tells a transcript from other programs' SQLite files ("BCTr"); schema 1 had none yet."""
@@ -79,6 +83,7 @@ DROP TABLE old_conversations;
 READ_ONLY, INPUT_OUTPUT, FULL, CANNOT_OPEN = (
     sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN,
 )  # fmt: skip
+LOCKED = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 REMEDIES = {
     READ_ONLY: "it may not be written to; mend its permissions",
     INPUT_OUTPUT: "the disk takes nothing more; make room, or mend the disk",
@@ -86,13 +91,13 @@ REMEDIES = {
 }
 
 
-def connect(path: Path, patience_seconds: float) -> sqlite3.Connection:
+def connect(path: Path) -> sqlite3.Connection:
     """Opens or makes the file, in its newest form. An older one is brought up to date, after a
     copy of it was laid beside it (`transcript.sqlite.v1`). Raises OrchestratorError."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         # Transactions are begun by `changing` alone.
-        database = sqlite3.connect(path, timeout=patience_seconds, isolation_level=None)
+        database = sqlite3.connect(path, timeout=PATIENCE_SECONDS, isolation_level=None)
     except (OSError, sqlite3.OperationalError) as error:
         raise OrchestratorError(
             f"{path} cannot be opened ({error}); mend that, or name other settings with --settings."
@@ -108,7 +113,7 @@ def connect(path: Path, patience_seconds: float) -> sqlite3.Connection:
 @contextmanager
 def changing(database: sqlite3.Connection, path: Path) -> Iterator[None]:
     """All changes inside are made, or none. Raises TranscriptFull if the file takes no more,
-    OrchestratorError if another process keeps it to itself; calling again later works."""
+    TranscriptLocked if another process keeps it to itself; calling again later works."""
     try:
         database.execute("BEGIN IMMEDIATE")
         yield
@@ -126,7 +131,8 @@ def _told(error: sqlite3.OperationalError, path: Path) -> OrchestratorError:
     code = error.sqlite_errorcode & 0xFF
     if code in REMEDIES:
         return TranscriptFull(f"{path} cannot be written ({error}): {REMEDIES[code]}.")
-    return OrchestratorError(f"{path} cannot be written ({error}); end what else is using it.")
+    kind = TranscriptLocked if code in LOCKED else OrchestratorError
+    return kind(f"{path} cannot be written ({error}); end what else is using it.")
 
 
 def index_words(database: sqlite3.Connection, path: Path) -> bool:
@@ -253,3 +259,14 @@ def _free_name(path: Path) -> Path:
 def copies_of(path: Path) -> list[Path]:
     """The copies that were laid beside a transcript when it was brought up to date."""
     return sorted(path.parent.glob(f"{path.name}.v*"))
+
+
+def storable(text: str) -> str:
+    """Without what SQLite does not take: halves of surrogate pairs, and the sign at which C's
+    strings end."""
+    return text.encode("utf-8", "replace").decode("utf-8").replace("\0", "\ufffd")
+
+
+def as_json(data: Mapping[str, Any]) -> str:
+    """JSON that SQLite takes."""
+    return storable(json.dumps(dict(data), ensure_ascii=False))

@@ -56,3 +56,9 @@ class Edited:
     old_text: str
     new_text: str
     at: datetime
+    old_why: dict[str, Any]
+
+
+def printable(text: str) -> str:
+    """On one line and without control characters: a model must not move the cursor."""
+    return "".join(c if c.isprintable() else " " for c in text)

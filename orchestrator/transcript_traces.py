@@ -9,11 +9,19 @@ import json
 import re
 import sqlite3
 from collections.abc import Collection
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from orchestrator.transcript_file import REBUILD_WORD_INDEX, changing, copies_of
+from orchestrator.errors import OrchestratorError
+from orchestrator.transcript_file import (
+    REBUILD_WORD_INDEX,
+    changing,
+    connect,
+    copies_of,
+    index_words,
+)
 
 TOO_NEAR_TO = "too near to "
 """How a verdict begins that goes on with the line that was said before."""
@@ -50,7 +58,25 @@ class _Gone:
         return isinstance(phrase, str) and any(_plain(phrase) in text for text in self.texts)
 
 
-def remove_traces(
+def forget_speakers(path: Path, names: Collection[str]) -> int:
+    """Takes all lines of these speakers, friends or people, out of all conversations of a
+    transcript, for good, and what other places quote of them; copies of older transcripts that lie
+    beside it go whole. A show may be running meanwhile. Returns how many lines; 0 if there is no
+    transcript. Raises OrchestratorError."""
+    if not path.is_file():
+        return 0
+    with closing(connect(path)) as database:
+        has_index = index_words(database, path)
+        try:
+            return _remove_traces(database, path, names, has_index)
+        except (OSError, sqlite3.OperationalError, OrchestratorError) as error:
+            raise OrchestratorError(
+                f"{path} cannot be changed ({error}); end the show if one is running, or mend the "
+                "file's permissions, then forget again."
+            ) from error
+
+
+def _remove_traces(
     database: sqlite3.Connection, path: Path, names: Collection[str], has_index: bool
 ) -> int:
     """Returns how many lines are gone. Raises OrchestratorError, sqlite3.OperationalError or

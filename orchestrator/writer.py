@@ -7,31 +7,40 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from orchestrator.errors import TranscriptFull
+from orchestrator.errors import TranscriptFull, TranscriptLocked
 
 log = logging.getLogger(__name__)
 
-RETRY_SECONDS = 15.0
+FULL_SECONDS = 15.0
+LOCKED_SECONDS = 1.0
 
 Result = TypeVar("Result")
 
 
 class Writer:
-    """Repeats what the transcript refuses for want of room until it takes it. `tell` says so to
-    people, once per trouble."""
+    """Repeats what the transcript refuses until it takes it: every `full_seconds` for want of
+    room, every `locked_seconds` while another process keeps it to itself. `tell` says so to
+    people, once per trouble; a lock is one only if it lasts."""
 
-    def __init__(self, retry_seconds: float = RETRY_SECONDS) -> None:
-        self._retry_seconds = retry_seconds
+    def __init__(
+        self, full_seconds: float = FULL_SECONDS, locked_seconds: float = LOCKED_SECONDS
+    ) -> None:
+        self._full_seconds = full_seconds
+        self._locked_seconds = locked_seconds
         self._in_trouble = False
         self.tell: Callable[[str], Awaitable[None]] | None = None
 
     async def write(self, action: Callable[[], Result]) -> Result:
+        has_waited = False
         while True:
             try:
                 result = action()
-            except TranscriptFull as error:
-                await self._say_once(f"The show waits: {error}")
-                await asyncio.sleep(self._retry_seconds)
+            except (TranscriptFull, TranscriptLocked) as error:
+                is_full = isinstance(error, TranscriptFull)
+                if is_full or has_waited:
+                    await self._say_once(f"The show waits: {error}")
+                await asyncio.sleep(self._full_seconds if is_full else self._locked_seconds)
+                has_waited = True
             else:
                 if self._in_trouble:
                     self._in_trouble = False

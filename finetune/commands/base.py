@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 from contextlib import redirect_stdout
 from pathlib import Path
@@ -14,13 +15,16 @@ from finetune.commands.console import (
     MODELS,
     Commands,
     add_command,
+    count,
     json_option,
     need_train_extra,
     packaged_base,
+    positive,
     print_json,
     run_options,
     worded,
 )
+from finetune.errors import BadBaseModel
 
 if TYPE_CHECKING:
     from finetune.hugging_face import Added
@@ -47,18 +51,18 @@ def add_base(commands: Commands) -> None:
                          help="plain text or dialogue JSON lines, .gz allowed; the weight says "
                               "how often the file counts in a pass")  # fmt: skip
     scratch.add_argument("--name", required=True)
-    scratch.add_argument("--tokens", type=float, default=16.0, metavar="MILLIONS",
+    scratch.add_argument("--tokens", type=positive, default=16.0, metavar="MILLIONS",
                          help="millions of tokens to read (default: %(default)s)")  # fmt: skip
-    scratch.add_argument("--vocabulary", type=int, default=6000)
-    scratch.add_argument("--window", type=int, default=256)
-    scratch.add_argument("--width", type=int, default=256)
-    scratch.add_argument("--layers", type=int, default=6)
-    scratch.add_argument("--heads", type=int, default=4)
-    scratch.add_argument("--rows", type=int, default=16, help="windows per step")
+    scratch.add_argument("--vocabulary", type=count, default=6000)
+    scratch.add_argument("--window", type=count, default=256)
+    scratch.add_argument("--width", type=count, default=256)
+    scratch.add_argument("--layers", type=count, default=6)
+    scratch.add_argument("--heads", type=count, default=4)
+    scratch.add_argument("--rows", type=count, default=16, help="windows per step")
     scratch.add_argument("--optimizer", choices=["muon", "adam"], default="muon")
-    scratch.add_argument("--rate", type=float, default=0.002)
+    scratch.add_argument("--rate", type=positive, default=0.002)
     scratch.add_argument(
-        "--decay-share", type=float, default=0.4, metavar="SHARE",
+        "--decay-share", type=positive, default=0.4, metavar="SHARE",
         help="the last part of the run in which the rate falls to zero",
     )  # fmt: skip
     for kind in (listing, fetch, add, scratch):
@@ -68,6 +72,7 @@ def add_base(commands: Commands) -> None:
 
 
 def _base_list(options: argparse.Namespace) -> int:
+    from finetune.base_models import find_base
     from finetune.openai_models import DOWNLOADS
     from model_server.checkpoint_format import HPARAMS_FILE, CheckpointError
 
@@ -77,8 +82,9 @@ def _base_list(options: argparse.Namespace) -> int:
         folders.setdefault("demo", packaged_base())
     for name, folder in sorted(folders.items()):
         try:
+            find_base(name, options.models, packaged_base())
             rows.append(_row(name, folder))
-        except CheckpointError as error:
+        except (CheckpointError, BadBaseModel) as error:
             broken.append(str(error))
     offered = [
         {"name": d.name, "parameters": d.sizes.parameters, "download_bytes": d.weight_bytes}
@@ -105,6 +111,10 @@ def _row(name: str, folder: Path) -> dict[str, Any]:
     return {"name": name, "path": str(folder), "parameters": Sizes.read(folder).parameters}
 
 
+def _next(said: str, name: str) -> str:
+    return worded(f"{said}Next: botconvo train FRIEND --base {shlex.quote(name)}")
+
+
 def _gigabytes(count: Any) -> str:
     return f"{count / 1e9:.1f} GB"
 
@@ -115,7 +125,7 @@ def _base_download(options: argparse.Namespace) -> int:
 
     with DownloadBar(f"base {options.name}") as bar:
         folder = download(options.name, options.models, bar.report)
-    print(worded(f"{folder} is ready. Next: botconvo train FRIEND --base {options.name}"))
+    print(_next(f"{folder} is ready. ", options.name))
     return DONE
 
 
@@ -139,17 +149,18 @@ def _say_added(added: Added) -> None:
     )
     for note in added.notes:
         print(f"Note: {note}.")
-    print(worded(f"Next: botconvo train FRIEND --base {added.folder.name}"))
+    print(_next("", added.folder.name))
 
 
 def _base_scratch(options: argparse.Namespace) -> int:
     need_train_extra()
-    from finetune.base_models import train_from_scratch
+    from finetune.base_models import folder_for
     from finetune.loop import Plan
     from finetune.pretraining_text import PretrainingText, Source
     from finetune.progress import ProgressBar
     from model_server.checkpoint_format import Sizes
 
+    folder = folder_for(options.name, options.models)
     text = PretrainingText([Source.parse(t) for t in options.texts], options.seed)
     sizes = Sizes(options.vocabulary, options.window, options.width, options.heads, options.layers)
     plan = Plan(
@@ -160,7 +171,8 @@ def _base_scratch(options: argparse.Namespace) -> int:
         save_every_seconds=options.save_every,
         keep=1,
     )
-    folder = options.models / options.name
+    from finetune.scratch import train_from_scratch
+
     with ProgressBar(f"base {options.name}") as bar, redirect_stdout(sys.stderr):
         progress, scores = train_from_scratch(
             folder, text, sizes, plan, bar, rows=options.rows, optimizer=options.optimizer,
@@ -171,5 +183,5 @@ def _base_scratch(options: argparse.Namespace) -> int:
         return INTERRUPTED
     for source, value in scores.items():
         print(f"{source:<24} {value:.4f} bits per byte, held out")
-    print(worded(f"{folder} is ready. Next: botconvo train FRIEND --base {options.name}"))
+    print(_next(f"{folder} is ready. ", options.name))
     return DONE

@@ -7,6 +7,7 @@ import errno
 import hashlib
 import importlib.util
 import json
+import math
 import os
 import re
 import shlex
@@ -225,6 +226,41 @@ def need_train_extra() -> None:
 
 def run_options(parser: argparse.ArgumentParser) -> None:
     """Options of every command that trains."""
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--threads", type=int, default=0, help="default: all cores")
-    parser.add_argument("--save-every", type=float, default=600.0, metavar="SECONDS")
+    parser.add_argument("--seed", type=_whole, default=1)
+    parser.add_argument("--threads", type=_whole, default=0, help="default: all cores")
+    parser.add_argument("--save-every", type=_seconds, default=600.0, metavar="SECONDS")
+
+
+def positive(text: str) -> float:
+    """An option's number above 0."""
+    value = _number(text)
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number above 0")
+    return value
+
+
+def count(text: str) -> int:
+    """An option's whole number above 0."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1 on")
+    return int(text)
+
+
+def _whole(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 0 on")
+    return int(text)
+
+
+def _seconds(text: str) -> float:
+    value = _number(text)
+    if not value >= 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds")
+    return value
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan

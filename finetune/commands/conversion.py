@@ -11,6 +11,7 @@ from finetune.commands.console import (
     DONE,
     Commands,
     add_command,
+    as_arguments,
     json_option,
     need_train_extra,
     print_json,
@@ -51,7 +52,7 @@ def _convert(options: argparse.Namespace) -> int:
     print(f"{path}: {path.stat().st_size / 1e6:.1f} MB, from step {record.from_step}")
     if found:
         print(_sentence(found))
-    print(worded(f"Next: botconvo serve {options.folder} --port 8001"))
+    print(worded(f"Next: botconvo serve {as_arguments(str(options.folder))} --port 8001"))
     return DONE
 
 

@@ -29,7 +29,9 @@ from finetune.commands.console import (
 from finetune.errors import FinetuneError
 
 if TYPE_CHECKING:
+    from finetune.evaluation.likeness import Likeness
     from finetune.evaluation.results import Evaluation
+    from finetune.evaluation.text_measures import Copying
 
 REPORTS = Path("data/evaluation")
 SHOWN_MISSING = 12
@@ -138,9 +140,7 @@ def _demo() -> Path:
 
 
 def _print(found: Evaluation) -> None:
-    from finetune.evaluation.report import gist
-
-    rows = [tuple(map(on_one_line, row)) for row in gist(found)]
+    rows = [tuple(map(on_one_line, row)) for row in _gist(found)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
@@ -151,8 +151,37 @@ def _print(found: Evaluation) -> None:
     likeness = found.likeness
     if likeness:
         print(
-            f"\n{likeness.generated.accuracy.value:.0%} of what the clones say is put down to the "
-            f"right friend (real lines: {likeness.real.accuracy.value:.0%}, by chance: "
+            f"\n{likeness.generated.accuracy.value:.0%} of what the clones say is taken for the "
+            f"right friend's (real lines: {likeness.real.accuracy.value:.0%}, by chance: "
             f"{likeness.chance:.0%}); that is {likeness.of_ceiling.value:.0%} of the real lines' "
             "figure."
         )
+
+
+def _gist(found: Evaluation) -> list[tuple[str, ...]]:
+    """The table, its head first."""
+    from finetune.evaluation.report import model_bits, model_names
+
+    likeness = found.likeness
+    rows: list[tuple[str, ...]] = [
+        ("friend", *model_names(found), "like the friend", "copied", "verdict")
+    ]
+    for friend in found.friends:
+        rows.append((
+            friend.friend, *model_bits(found, friend),
+            _alike(likeness, friend.friend),
+            _copied(friend.generated_copies, friend.real_copies), friend.verdict.learning,
+        ))  # fmt: skip
+    return rows
+
+
+def _alike(likeness: Likeness | None, friend: str) -> str:
+    if likeness is None or friend not in likeness.generated.by_friend:
+        return "-"
+    own, real = likeness.generated.by_friend[friend], likeness.real.by_friend[friend]
+    return f"{own.value:.0%} (real {real.value:.0%})"
+
+
+def _copied(*pair: Copying | None) -> str:
+    own, real = (f"{found.share.value:.0%}" if found else "-" for found in pair)
+    return f"{own} (real {real})"

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import math
 import os
+import shlex
 import signal
 import sys
 from collections.abc import Iterator
@@ -23,10 +23,12 @@ from finetune.commands.console import (
     add_command,
     as_arguments,
     corpus_option,
+    count,
     folder_name,
     json_option,
     need_train_extra,
     packaged_base,
+    positive,
     print_json,
     read_clean,
     run_options,
@@ -55,7 +57,7 @@ def add_train(commands: Commands) -> None:
                         help="first learn from everybody, then from the friend")  # fmt: skip
     _length_options(parser)
     parser.add_argument(
-        "--keep", type=_count, default=5, metavar="N",
+        "--keep", type=count, default=5, metavar="N",
         help="newest weights to keep beside the best (default: %(default)s)",
     )  # fmt: skip
     parser.add_argument("--restart", action="store_true",
@@ -74,31 +76,15 @@ def add_train(commands: Commands) -> None:
 
 def _length_options(parser: argparse.ArgumentParser) -> None:
     """How long to learn, and how fast."""
-    parser.add_argument("--epochs", type=_positive, default=6.0,
+    parser.add_argument("--epochs", type=positive, default=6.0,
                         help="passes (default: %(default)s)")  # fmt: skip
-    parser.add_argument("--steps", type=_count, help="instead of --epochs")
-    parser.add_argument("--minutes", type=_positive, help="stop after so long")
-    parser.add_argument("--rate", type=_positive, help="learning rate; default: by model size")
+    parser.add_argument("--steps", type=count, help="instead of --epochs")
+    parser.add_argument("--minutes", type=positive, help="stop after so long")
+    parser.add_argument("--rate", type=positive, help="learning rate; default: by model size")
     parser.add_argument(
         "--no-early-stop", dest="early_stop", action="store_false",
         help="train to the end and keep the last weights: more voice and more quoting",
     )  # fmt: skip
-
-
-def _positive(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not 0 < value < math.inf:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number above 0")
-    return value
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1 on")
-    return int(text)
 
 
 def _train(options: argparse.Namespace) -> int:
@@ -131,7 +117,8 @@ def _leaving_at_once() -> Iterator[None]:
 def _require_sense(options: argparse.Namespace) -> None:
     """Raises FinetuneError for options that contradict each other."""
     if bool(options.friends) == options.all:
-        raise FinetuneError("Name the friends to train, or give --all; see: botconvo friends")
+        either = "not both" if options.all else "see: botconvo friends"
+        raise FinetuneError(f"Name the friends to train, or give --all; {either}")
     if options.out and len(options.friends) != 1:
         raise FinetuneError(
             "--out is the folder of one friend; name one friend, or give --checkpoints FOLDER, in "
@@ -235,6 +222,7 @@ def _report(options: argparse.Namespace, rows: list[dict[str, Any]]) -> None:
 
 
 def _estimate(options: argparse.Namespace, cleaned: CleanCorpus, names: list[str]) -> int:
+    from finetune.disk import size_in_words
     from finetune.estimate import TOKENS_PER_STEP, estimate
 
     sizes, codec = _sizes_to_be(options)
@@ -250,32 +238,34 @@ def _estimate(options: argparse.Namespace, cleaned: CleanCorpus, names: list[str
         print_json(rows)
         return DONE
     for row in rows:
-        memory, disk = row["memory_bytes"] / 1e9, row["disk_bytes"] / 1e9
-        print(
-            f"{row['friend']}: up to {row['seconds'] / 60:.0f} min, "
-            f"{memory:.1f} GB of memory, {disk:.1f} GB of disk"
-        )
+        memory, disk = size_in_words(row["memory_bytes"]), size_in_words(row["disk_bytes"])
+        minutes = max(1, round(row["seconds"] / 60))
+        print(f"{row['friend']}: up to {minutes} min, {memory} of memory, {disk} of disk")
     if rows[0]["has_gpu"]:
         print("The time is the processor's; there is a GPU, which takes a fraction of it.")
-    start = f"--from {options.start}" if options.start else f"--base {options.base}"
-    print(worded(f"Next: botconvo train {start} {as_arguments(names[0])}"))
+    start = shlex.join(["--from", options.start] if options.start else ["--base", options.base])
+    print(worded(f"Next: botconvo train {start} {as_arguments(*names)}"))
     return DONE
 
 
 def _sizes_to_be(options: argparse.Namespace) -> tuple[Sizes, Codec]:
     """Of the model that would be trained, also of one that is not downloaded yet."""
-    from finetune.estimate import GPT2_SIZES
+    from finetune.base_models import find_base
+    from finetune.openai_models import DOWNLOADS
     from model_server.checkpoint_format import ENCODER_FILE, Codec, Sizes
 
     if options.start:
         whole = Path(options.start)
         folder = whole if whole.is_dir() else Path(options.start.rpartition(":")[0])
         return Sizes.read(folder), Codec.read(folder)
+    if options.base not in DOWNLOADS:
+        folder = find_base(options.base, options.models, packaged_base()).folder
+        return Sizes.read(folder), Codec.read(folder)
     folder = options.models / options.base
-    folder = folder if (folder / ENCODER_FILE).is_file() else packaged_base()
     # A model that is not there yet is reckoned with the small one's tokenizer, which makes
     # about a tenth more tokens of chat.
-    return GPT2_SIZES.get(options.base) or Sizes.read(folder), Codec.read(folder)
+    folder = folder if (folder / ENCODER_FILE).is_file() else packaged_base()
+    return DOWNLOADS[options.base].sizes, Codec.read(folder)
 
 
 def _train_one(

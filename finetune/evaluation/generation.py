@@ -23,7 +23,7 @@ from rapidfuzz import fuzz
 from finetune.cleaning import CleanLine
 from finetune.dataset import Session
 from finetune.errors import FinetuneError
-from finetune.evaluation.words import TOO_NEAR_PERCENT, letters
+from finetune.evaluation.text_measures import TOO_NEAR_PERCENT, letters
 from model_server import wire
 from model_server.checkpoint_format import Line
 

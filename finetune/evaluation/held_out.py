@@ -1,4 +1,5 @@
-"""Bits per byte of held-out messages: how surprised a model is by what a friend really wrote.
+"""Bits per byte of held-out messages: how surprised a model is by what a friend really wrote, the
+friend's own model and those that it is compared with.
 
 Bytes and not tokens, since models with different tokenizers must be comparable. Knows the graph
 and the training examples, and nothing of files of text, pictures or servers.
@@ -8,14 +9,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from pathlib import Path
 
-from finetune.base_models import BaseModel, load_weights
+from finetune.base_models import PACKAGED_BASE, BaseModel, find_base, load_weights
 from finetune.cleaning import CleanLine
 from finetune.dataset import Session
-from finetune.evaluation.scores import Score
+from finetune.errors import BadBaseModel
+from finetune.evaluation.figures import Score
+from finetune.evaluation.subjects import Subject
 from finetune.examples import Examples, Piece, examples, pack
 from finetune.graph import Graph
+from finetune.material import EVERYBODY
 from model_server.checkpoint_format import (
     END_OF_TEXT,
     Codec,
@@ -27,6 +32,40 @@ from model_server.checkpoint_format import (
 
 TOKENS_PER_PASS = 2048
 """Of one forward pass; small enough for a laptop with any model that it can serve."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rivals:
+    """The models that a friend's own is compared with: `base` knows nobody, `pooled` everybody.
+    None where it is not there."""
+
+    base: BaseModel | None
+    pooled: BaseModel | None
+
+
+def served_model(subject: Subject) -> BaseModel:
+    """The weights that the show speaks with: the GGUF where there is one, else TensorFlow's."""
+    record = subject.manifest.gguf
+    gguf = subject.folder / record.file if record else None
+    return BaseModel(subject.friend, subject.folder, gguf if gguf and gguf.is_file() else None)
+
+
+def find_rivals(subject: Subject, models: Path, packaged: Path) -> Rivals:
+    """The base model that training began from, and the pooled model if there is one."""
+    pooled = _found(EVERYBODY, models, packaged)
+    name = subject.manifest.base.name if subject.manifest.base else PACKAGED_BASE
+    if name == EVERYBODY:
+        # The friend went on from the pooled model; what that began from is the base.
+        record = Manifest.read(pooled.folder).base if pooled else None
+        name = record.name if record else PACKAGED_BASE
+    return Rivals(_found(name, models, packaged), pooled)
+
+
+def _found(name: str, models: Path, packaged: Path) -> BaseModel | None:
+    try:
+        return find_base(name, models, packaged)
+    except BadBaseModel:
+        return None
 
 
 class Scorer:

@@ -16,8 +16,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 
 from finetune.arrays import FloatArray
-from finetune.evaluation.intervals import Estimate, draws, estimate
-from finetune.evaluation.words import name_mask, without_names
+from finetune.evaluation.figures import Estimate, draws, estimate
+from finetune.evaluation.text_measures import name_mask, without_names
 
 LETTERS_IN_A_ROW = (1, 5)
 STRENGTH = 10.0

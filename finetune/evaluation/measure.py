@@ -15,23 +15,16 @@ from pathlib import Path
 
 from finetune.base_models import BaseModel
 from finetune.dataset import CleanCorpus, Session
-from finetune.evaluation.copying import copying
-from finetune.evaluation.diversity import diversity
+from finetune.evaluation.figures import Score
 from finetune.evaluation.generation import SHOWN, Said, Speaker, contexts, speak
-from finetune.evaluation.held_out import Scorer
+from finetune.evaluation.held_out import Rivals, Scorer, find_rivals, served_model
 from finetune.evaluation.likeness import Likeness, likeness
 from finetune.evaluation.results import Evaluation, FriendResult
-from finetune.evaluation.rivals import Rivals, find_rivals, served_model
-from finetune.evaluation.scores import Score
-from finetune.evaluation.subjects import (
-    Material,
-    Missing,
-    Subject,
-    lines_of,
-)
+from finetune.evaluation.subjects import Material, Missing, Subject, lines_of
+from finetune.evaluation.text_measures import Copying, copying, diversity
 from finetune.evaluation.verdict import Figures, verdict
-from finetune.train import EVERYBODY
-from model_server.checkpoint_format import Manifest
+from finetune.material import EVERYBODY
+from model_server.checkpoint_format import Codec, Manifest
 
 SCORED_LINES = 300
 """Of each friend; more would not change the first two digits, and cost minutes with 124M."""
@@ -106,7 +99,8 @@ def _said(
         rng = random.Random(f"{order.seed} {subject.friend}")
         found = contexts(material.unseen, subject.friend, order.lines, rng)
         speakers.append(Speaker(subject.friend, subject.folder, found))
-    say(f"{len(speakers)} clones say {order.lines} lines each")
+    names = ", ".join(speaker.friend for speaker in speakers)
+    say(f"clones at work, lines of each: {order.lines}; {names}")
     return speak(speakers, order.seed, order.threads or os.cpu_count() or 1, say)
 
 
@@ -201,6 +195,7 @@ def _result(
     order: Order,
 ) -> FriendResult:
     friend, texts = subject.friend, _texts(said)
+    codec = Codec.read(subject.folder)
     unseen = _drawn(lines_of(friend, material.unseen), REAL_LINES, order.seed)
     everything = unseen + lines_of(friend, material.training)
     generated, real = diversity(texts), diversity(_drawn(everything, len(texts), order.seed))
@@ -229,12 +224,18 @@ def _result(
         real=real,
         generated_copies=figures.copied,
         real_copies=figures.copied_by_real,
+        generated_longest_tokens=_longest_tokens(figures.copied, codec),
+        real_longest_tokens=_longest_tokens(figures.copied_by_real, codec),
         asked=len(said),
         silent=len(said) - len(texts),
         candidates=dict(Counter(verdict for one in said for verdict in one.verdicts)),
         samples=[_sample(one) for one in said if one.text is not None][:SAMPLES],
         verdict=verdict(figures),
     )
+
+
+def _longest_tokens(found: Copying | None, codec: Codec) -> int:
+    return len(codec.encode(found.longest)) if found else 0
 
 
 def _texts(said: Sequence[Said]) -> list[str]:
@@ -277,5 +278,7 @@ def _remarks(results: Sequence[FriendResult], rivals: Mapping[str, Rivals]) -> l
         if result.base is None and rivals[friend].base is None:
             remarks.append(f"The base model that {friend}'s clone began from is not there.")
     if not any(found.pooled for found in rivals.values()):
-        remarks.append(f"There is no pooled model (models/{EVERYBODY}); train --pool makes one.")
+        remarks.append(
+            f"There is no pooled model (models/{EVERYBODY}); botconvo train --pool makes one."
+        )
     return remarks

@@ -18,7 +18,7 @@ STYLE = """
 body { background: var(--page); color: var(--text); font: 1rem/1.5 system-ui, sans-serif;
   max-width: 50rem; margin: 0 auto; padding: 1rem; overflow-wrap: anywhere }
 h1, h2, h3 { line-height: 1.2 } h2 { margin-top: 2.2rem }
-img { max-width: 100%; height: auto; display: block }
+img { max-width: 100%; height: auto; display: block; margin: 1rem 0 }
 .wide { overflow-x: auto } table { border-collapse: collapse; font-size: .92rem }
 th, td { border-bottom: 1px solid var(--line); padding: .3rem .6rem; text-align: right;
   white-space: nowrap }

@@ -57,7 +57,7 @@ def pictures(found: Evaluation) -> list[Picture]:
     ]  # fmt: skip
     if found.likeness is not None:
         made.append(
-            _picture("likeness", "Whom real and generated lines were put down to",
+            _picture("likeness", "Whom real lines and those of the clones were taken for",
                      lambda: _likeness(found))
         )  # fmt: skip
     return made
@@ -77,9 +77,9 @@ def _png(draw: Callable[[], Figure], colors: Colors) -> bytes:
 
 
 def _bars(found: Evaluation) -> Figure:
-    figure = Figure(figsize=(7.2, 1.1 + 0.75 * len(found.friends)), layout="constrained")
+    figure = Figure(figsize=(5.4, 1.1 + 0.75 * len(found.friends)), layout="constrained")
     axes = figure.subplots()
-    models = ("base", "pooled", "personal")
+    models = {"base": "base", "pooled": "pooled", "personal": "clone"}
     shown = [m for m in models if any(getattr(friend, m) for friend in found.friends)]
     height = 0.8 / max(1, len(shown))
     places = np.arange(len(found.friends))
@@ -89,7 +89,7 @@ def _bars(found: Evaluation) -> Figure:
         values = [score.bits_per_byte if score else 0.0 for score in scores]
         bars = axes.barh(
             places + (number - (len(shown) - 1) / 2) * height, values, height * 0.9,
-            label=model, color=colors[model],
+            label=models[model], color=colors[model],
         )  # fmt: skip
         axes.bar_label(bars, [f"{v:.2f}" if v else "" for v in values], padding=3, fontsize=9)
     axes.set_yticks(places, [_label(friend.friend) for friend in found.friends])
@@ -106,7 +106,7 @@ def _matrix(found: Evaluation) -> Figure:
         [score.bits_per_byte if (score := found.matrix[model][text]) else np.nan for text in names]
         for model in names
     ])  # fmt: skip
-    figure = Figure(figsize=(2.6 + 1.0 * len(names), 2.0 + 0.7 * len(names)), layout="constrained")
+    figure = Figure(figsize=(2.0 + 0.85 * len(names), 1.8 + 0.6 * len(names)), layout="constrained")
     axes = figure.subplots()
     if np.isfinite(values).any():
         # Each column by itself: some friends are harder to foresee than others.
@@ -122,14 +122,14 @@ def _score(value: float) -> str:
 
 def _likeness(found: Evaluation) -> Figure:
     assert found.likeness is not None
-    shown = {"real lines": found.likeness.real, "generated lines": found.likeness.generated}
+    shown = {"real lines": found.likeness.real, "the clones' lines": found.likeness.generated}
     names = list(found.likeness.trained_on)
     # One above the other, or a phone would show neither.
     figure = Figure(figsize=(5.4, 3.2 + 0.9 * len(names)), layout="constrained")
     for axes, (title, recognised) in zip(figure.subplots(2, 1), shown.items(), strict=True):
         shares = _shares(recognised, names)
         _cells(axes, shares, [[f"{v:.0%}" for v in row] for row in shares], "Blues", 0.0, 1.0)
-        _named(axes, names, "written by", "put down to")
+        _named(axes, names, "written by", "taken for")
         axes.set_title(f"{title}: {recognised.accuracy.value:.0%} right", fontsize=11)
     return figure
 

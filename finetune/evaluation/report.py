@@ -7,11 +7,8 @@ import json
 from pathlib import Path
 
 from finetune.commands.console import replaced, worded
-from finetune.evaluation.copying import Copying
-from finetune.evaluation.diversity import Diversity
+from finetune.evaluation.figures import Estimate, Score
 from finetune.evaluation.generation import HISTORY_LINES
-from finetune.evaluation.intervals import Estimate
-from finetune.evaluation.likeness import Likeness
 from finetune.evaluation.pages import (
     Block,
     Heading,
@@ -24,7 +21,7 @@ from finetune.evaluation.pages import (
 )
 from finetune.evaluation.pictures import Picture, pictures
 from finetune.evaluation.results import Evaluation, FriendResult
-from finetune.evaluation.scores import Score
+from finetune.evaluation.text_measures import Copying, Diversity
 
 TITLE = "How good are the clones?"
 PAGE, MARKDOWN, DATA = "evaluation.html", "evaluation.md", "evaluation.json"
@@ -64,7 +61,12 @@ def blocks(found: Evaluation, drawn: dict[str, Picture]) -> list[Block]:
 
 
 def _verdicts(found: Evaluation) -> list[Block]:
-    page: list[Block] = []
+    page: list[Block] = [
+        Paragraph(
+            "Each clone said some lines, and read messages that its friend really wrote later than "
+            "those that it learnt from. What came of it, in short:"
+        )
+    ]
     for friend in found.friends:
         page += [
             Heading(friend.friend, 3),
@@ -79,20 +81,21 @@ def _verdicts(found: Evaluation) -> list[Block]:
 def _held_out(found: Evaluation, drawn: dict[str, Picture]) -> list[Block]:
     rows = tuple(
         (
-            friend.friend, _bits(friend.base), _bits(friend.pooled), _bits(friend.personal),
+            friend.friend, *model_bits(found, friend),
             str(friend.personal.lines) if friend.personal else "0",
         )
         for friend in found.friends
     )  # fmt: skip
+    pooled = ", the pooled one knows everybody" if _has_pooled(found) else ""
     return [
         Heading("Messages that no model has seen"),
         Paragraph(
-            f"Bits per byte on what each friend wrote from {_minute(found.test_from)} on: how much "
-            "each letter surprises a model; fewer are better. The base model knows nobody, the "
-            "pooled one everybody, the personal one is the clone."
+            f"How much each letter that a friend wrote from {_minute(found.test_from)} on "
+            "surprises a model, in bits per byte: fewer are better, and 8 would be knowing nothing "
+            f"at all. The base model is the one that training began from and knows nobody{pooled}."
         ),
         drawn["bits-per-byte"],
-        Table(("friend", "base", "pooled", "personal", "messages"), rows),
+        Table(("friend", *model_names(found), "messages"), rows),
         Heading("Every model on everybody's messages", 3),
         Paragraph(
             f"{_winners(found)} Blue is better than the other models on the same friend's "
@@ -102,12 +105,26 @@ def _held_out(found: Evaluation, drawn: dict[str, Picture]) -> list[Block]:
         Table(
             ("model of", *found.matrix),
             tuple(
-                (model, *(_bits(row[text]) for text in found.matrix))
+                (model, *(bits(row[text]) for text in found.matrix))
                 for model, row in found.matrix.items()
             ),
         ),
         *_two_styles(found),
     ]
+
+
+def _has_pooled(found: Evaluation) -> bool:
+    return any(friend.pooled for friend in found.friends)
+
+
+def model_names(found: Evaluation) -> tuple[str, ...]:
+    return ("base", "pooled", "clone") if _has_pooled(found) else ("base", "clone")
+
+
+def model_bits(found: Evaluation, friend: FriendResult) -> tuple[str, ...]:
+    """The friend's scores, as `model_names` heads them."""
+    scores = (friend.base, *([friend.pooled] if _has_pooled(found) else []), friend.personal)
+    return tuple(map(bits, scores))
 
 
 def winners(found: Evaluation) -> tuple[int, int]:
@@ -158,15 +175,14 @@ def _likeness(found: Evaluation, drawn: dict[str, Picture]) -> list[Block]:
     return [
         *page,
         Paragraph(
-            "A classifier that has learnt from real messages only (runs of one to five "
-            "characters, logistic regression, every friend counting the same) says who wrote a "
-            "line. The names of all friends are masked first, so whom a line addresses decides "
-            f"nothing. By chance it would be right in {likeness.chance:.0%} of the lines. The "
-            "real lines are held out: their figure is the ceiling."
+            "A program that has read only real messages guesses who wrote a line, by its letters "
+            "and marks; the names of all friends are hidden from it. By chance it would be right "
+            f"in {likeness.chance:.0%} of the lines. How often it is right about real lines, which "
+            "it has not read, is the ceiling: no clone needs more."
         ),
         drawn["likeness"],
         Table(
-            ("right, with 95 % interval", "real", "generated"),
+            ("guessed right", "real lines", "the clone's"),
             (
                 *friends,
                 (
@@ -175,9 +191,10 @@ def _likeness(found: Evaluation, drawn: dict[str, Picture]) -> list[Block]:
             ),
         ),
         Paragraph(
-            f"The clones reach {_share(likeness.of_ceiling)} of the ceiling. Lines that stand word "
-            "for word in the training text are easy to put down to somebody, so read this "
-            "together with the copies below."
+            f"The clones reach {_share(likeness.of_ceiling)} of the ceiling. In brackets stands "
+            "what the figure may truly be, with a probability of 95 %, as so few lines tell no "
+            "more. Lines copied word for word are easy to guess, so read this together with the "
+            "copies below."
         ),
     ]  # fmt: skip
 
@@ -216,26 +233,29 @@ def _copying(found: Evaluation) -> list[Block]:
     rows = []
     for friend in found.friends:
         rows += [
-            _copying_row(f"{friend.friend}, clone", friend.generated_copies),
-            _copying_row(f"{friend.friend}, real", friend.real_copies),
+            _copying_row(
+                f"{friend.friend}, clone", friend.generated_copies, friend.generated_longest_tokens
+            ),
+            _copying_row(f"{friend.friend}, real", friend.real_copies, friend.real_longest_tokens),
         ]
     return [
         Heading("Its own words, or quotes?"),
         Paragraph(
-            "The share of lines of four words or more that stand in the training text of all "
-            "friends, whatever their case and marks; and the longest run of words of a line that "
-            "stands there, on average and at most. Each clone beside its friend's held-out lines."
+            "How many lines of four words or more stand in the training text of all friends, "
+            "whatever their case and marks; and the longest run of words of a line that stands "
+            "there: on average, and the longest of all, which is so many of the model's tokens. "
+            "Each clone beside its friend's held-out lines."
         ),
-        Table(("lines", "long ones", "copied", "mean run", "longest run"), tuple(rows)),
+        Table(("lines", "long ones", "copied", "mean run", "tokens", "longest run"), tuple(rows)),
     ]
 
 
-def _copying_row(name: str, found: Copying | None) -> tuple[str, ...]:
+def _copying_row(name: str, found: Copying | None, longest_tokens: int) -> tuple[str, ...]:
     if found is None:
-        return (name, "0", "-", "-", "-")
+        return (name, "0", *["-"] * 4)
     return (
         name, str(found.long_lines), f"{found.copied}: {_share(found.share)}",
-        f"{found.mean_run:.1f} words", found.longest,
+        f"{found.mean_run:.1f} words", str(longest_tokens), found.longest,
     )  # fmt: skip
 
 
@@ -267,8 +287,10 @@ def _method(found: Evaluation) -> list[Block]:
             "conversation, but only those of the others: its friend's own lines would show it how "
             "to write. No phrase is given, so every word is the model's; a monologue clone is "
             "shown nothing.",
+            "The guesses are by logistic regression on runs of one to five characters, every "
+            "friend counting the same.",
             f"Seed {found.seed}; it took {found.seconds:.0f} s.",
-            *found.remarks,
+            *map(worded, found.remarks),
         )),
     ]  # fmt: skip
 
@@ -277,36 +299,9 @@ def _minute(time: str) -> str:
     return time[:16].replace("T", " ")
 
 
-def _bits(score: Score | None) -> str:
+def bits(score: Score | None) -> str:
     return f"{score.bits_per_byte:.3f}" if score else "-"
 
 
 def _share(estimate: Estimate) -> str:
     return f"{estimate.value:.0%} ({estimate.low:.0%} to {estimate.high:.0%})"
-
-
-def gist(found: Evaluation) -> list[tuple[str, ...]]:
-    """The table for the terminal, its head first."""
-    likeness = found.likeness
-    rows: list[tuple[str, ...]] = [
-        ("friend", "base", "pooled", "clone", "like the friend", "copied", "verdict")
-    ]
-    for friend in found.friends:
-        rows.append((
-            friend.friend, _bits(friend.base), _bits(friend.pooled), _bits(friend.personal),
-            _alike(likeness, friend.friend),
-            _copied(friend.generated_copies, friend.real_copies), friend.verdict.learning,
-        ))  # fmt: skip
-    return rows
-
-
-def _alike(likeness: Likeness | None, friend: str) -> str:
-    if likeness is None or friend not in likeness.generated.by_friend:
-        return "-"
-    own, real = likeness.generated.by_friend[friend], likeness.real.by_friend[friend]
-    return f"{own.value:.0%} (real {real.value:.0%})"
-
-
-def _copied(*pair: Copying | None) -> str:
-    own, real = (f"{found.share.value:.0%}" if found else "-" for found in pair)
-    return f"{own} (real {real})"

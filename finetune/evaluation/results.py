@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from finetune.evaluation.copying import Copying
-from finetune.evaluation.diversity import Diversity
+from finetune.evaluation.figures import Score
 from finetune.evaluation.likeness import Likeness
-from finetune.evaluation.scores import Score
 from finetune.evaluation.subjects import Missing
+from finetune.evaluation.text_measures import Copying, Diversity
 from finetune.evaluation.verdict import Verdict
 
 
@@ -29,6 +28,9 @@ class FriendResult:
     real: Diversity | None
     generated_copies: Copying | None
     real_copies: Copying | None
+    generated_longest_tokens: int
+    real_longest_tokens: int
+    """The longest copied runs of words, in the model's tokens."""
     asked: int
     silent: int
     candidates: dict[str, int]

@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from finetune.evaluation.copying import Copying
-from finetune.evaluation.diversity import Diversity
+from finetune.evaluation.figures import Score
 from finetune.evaluation.likeness import Likeness
-from finetune.evaluation.scores import Score
+from finetune.evaluation.text_measures import Copying, Diversity
 
 ALIKE_FROM = 0.7
 """Share of the real lines' accuracy from which on a clone sounds like its friend."""
@@ -61,12 +60,15 @@ def _alike(figures: Figures) -> tuple[bool | None, str]:
     if found is None or friend not in found.generated.by_friend:
         return None, f"Whether it sounds like {friend} cannot be told: that takes two friends."
     own, real = found.generated.by_friend[friend].value, found.real.by_friend[friend].value
-    shares = f"{own:.0%} of its lines are put down to {friend}, and {real:.0%} of the real ones."
+    shares = (
+        f"a program that has read only real messages takes {own:.0%} of the clone's lines for "
+        f"{friend}'s, and {real:.0%} of the real ones."
+    )
     if own >= ALIKE_FROM * real:
         return True, f"Sounds like {friend}: {shares}"
     others = found.generated.confusion[friend]
     other = max((name for name in others if name != friend), key=lambda name: others[name])
-    return False, f"Does not sound enough like {friend}: {shares} Most others go to {other}."
+    return False, f"Does not sound enough like {friend}: {shares} Most others sound like {other}."
 
 
 def _learning(figures: Figures) -> tuple[Learning, str]:
@@ -84,10 +86,16 @@ def _learning(figures: Figures) -> tuple[Learning, str]:
             "What it has learnt cannot be told: that takes the base model, and messages of "
             f"{figures.friend} that it has not seen."
         )
-    compared = f"{mine.bits_per_byte:.2f} bits per byte, the base model {base.bits_per_byte:.2f}"
-    if mine.bits_per_byte < CLEARLY_BETTER * base.bits_per_byte:
-        return "learns", f"Learns: on messages that it has not seen it has {compared}."
-    return "has not learnt", f"Has learnt nothing that holds for new messages: {compared}."
+    compared = f"{mine.bits_per_byte:.2f} bits per byte, before {base.bits_per_byte:.2f}"
+    if _is_better(mine, base):
+        return "learns", (
+            "Learns: messages that it has never seen surprise it less than they did before "
+            f"training ({compared})."
+        )
+    return "has not learnt", (
+        "Has learnt nothing that holds for new messages: they surprise it no less than before "
+        f"training ({compared})."
+    )
 
 
 def _dull(figures: Figures) -> tuple[str, ...]:

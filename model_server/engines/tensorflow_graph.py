@@ -8,6 +8,7 @@ grows from call to call; drawing is done in numpy, so a seed holds and a stop is
 from __future__ import annotations
 
 import os
+import re
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -43,6 +44,9 @@ from model_server.errors import EngineUnavailable
 from model_server.sampling import draw, likeliest, logprob
 
 tf1 = tf.compat.v1
+
+NOTE_FILE = "checkpoint"
+NAMED_WEIGHTS = re.compile(r'^model_checkpoint_path:\s*"(?:.*[/\\])?([^"/\\]+)"', re.MULTILINE)
 
 
 class TensorflowEngine:
@@ -137,11 +141,33 @@ class TensorflowEngine:
 
 
 def load(folder: Path, *, slots: int, threads: int) -> TensorflowEngine:
-    """Restores the folder's newest TensorFlow checkpoint. Raises EngineUnavailable."""
-    prefix = tf.train.latest_checkpoint(str(folder))
-    if prefix is None:
+    """Restores the weights that the folder's `checkpoint` file names. Raises EngineUnavailable if
+    they are not there or cannot be read."""
+    prefix = _weights_named_in(folder)
+    try:
+        return TensorflowEngine(str(prefix), Sizes.read(folder), Codec.read(folder), threads)
+    except (tf.errors.OpError, ValueError) as error:
         raise EngineUnavailable(
-            f"{folder} holds no TensorFlow checkpoint (no file 'checkpoint'); "
-            "serve it with --engine llama"
+            f"{prefix}.* are damaged or another model's; copy the folder once more, or serve it "
+            "with --engine llama."
+        ) from error
+
+
+def _weights_named_in(folder: Path) -> Path:
+    """Only the last part of the name counts: gpt-2-simple notes the whole path, which in a copied
+    folder leads to the original, or nowhere."""
+    note = folder / NOTE_FILE
+    text = note.read_text(encoding="utf-8", errors="replace") if note.is_file() else ""
+    named = NAMED_WEIGHTS.search(text)
+    if named is None:
+        raise EngineUnavailable(
+            f"{folder} holds no TensorFlow checkpoint (no file '{NOTE_FILE}' that names one); "
+            "serve it with --engine llama."
         )
-    return TensorflowEngine(prefix, Sizes.read(folder), Codec.read(folder), threads)
+    prefix = folder / named[1]
+    if not prefix.with_name(f"{prefix.name}.index").is_file():
+        raise EngineUnavailable(
+            f"{note} names {prefix.name}, and {prefix.name}.index is not there; copy it too, or "
+            "serve the folder with --engine llama."
+        )
+    return prefix

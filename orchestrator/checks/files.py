@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.checks import Finding, Patient
-from orchestrator.transcript_file import SCHEMA_VERSION
+from orchestrator.transcript_file import PATIENCE_SECONDS, SCHEMA_VERSION
 
 PRIVATE_FOLDERS = ("/run/secrets",)
 """Where containers put secrets, with modes of their own; systemd's is $CREDENTIALS_DIRECTORY."""
@@ -20,7 +20,6 @@ SECRET_VALUE = re.compile(
     r"\d{6,12}:[\w-]{30,}"  # Telegram: bot id, colon, secret
     r"|[\w-]{20,30}\.[\w-]{6,7}\.[\w-]{25,}"  # Discord: id, time and signature
 )
-PATIENCE_SECONDS = 5.0
 
 
 def settings(patient: Patient) -> Iterator[Finding]:

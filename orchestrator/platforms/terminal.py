@@ -8,9 +8,11 @@ import itertools
 import os
 import sys
 import threading
+import unicodedata
 from collections.abc import AsyncIterator, Mapping
 from typing import BinaryIO, TextIO
 
+from orchestrator.errors import OrchestratorError
 from orchestrator.platforms import Capability, Command, Event, PersonLine
 
 ANSI = {
@@ -18,6 +20,9 @@ ANSI = {
 }  # fmt: skip
 YOU = "You"
 LONGEST_TYPED_LINE = 65_536
+UNPRINTABLE = frozenset({"Cc", "Cs", "Zl", "Zp"})
+"""Control characters, halves of surrogate pairs, and ends of lines and paragraphs. Joiners stay:
+many an emoji is made of several."""
 
 
 class TerminalPlatform:
@@ -60,28 +65,38 @@ class TerminalPlatform:
     def _read(self, loop: asyncio.AbstractEventLoop) -> None:
         # A thread, since a regular file cannot be waited for; unbuffered reads, since a
         # thread that holds the lock of sys.stdin would stop the interpreter from ending.
+        def tell(line: bytes) -> None:
+            text = line.decode("utf-8", errors="replace").strip()
+            loop.call_soon_threadsafe(self._typed.put_nowait, text)
+
         rest = b""
         try:
             number = self._source.fileno()
             while data := os.read(number, LONGEST_TYPED_LINE):
                 *lines, rest = (rest + data).split(b"\n")
                 for line in lines:
-                    text = line.decode("utf-8", errors="replace").strip()
-                    loop.call_soon_threadsafe(self._typed.put_nowait, text)
+                    tell(line)
+            tell(rest)  # a file need not end with the end of a line
         except (OSError, ValueError, RuntimeError):
             # No standard input, or the show has ended meanwhile.
             return
 
     async def say(self, line_id: int, friend: str, text: str) -> str:
-        shown = f"{friend}: {text}"
+        name = friend
         if self._colored:
             code = ANSI.get(self._colors.get(friend, "white"), 37)
-            shown = f"\x1b[1;{code}m{friend}\x1b[0m: {_printable(text)}"
-        print(shown, file=self._out, flush=True)
+            name = f"\x1b[1;{code}m{friend}\x1b[0m"
+        try:
+            print(f"{name}: {_printable(text)}", file=self._out, flush=True)
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise OrchestratorError(f"Nothing more can be printed ({error.strerror}).") from error
         return f"said-{line_id}"
 
     async def notice(self, text: str) -> None:
         dim = self._notices.isatty() and "NO_COLOR" not in os.environ
+        text = "\n".join(map(_printable, text.split("\n")))
         print(f"\x1b[2m{text}\x1b[0m" if dim else text, file=self._notices, flush=True)
 
     async def typing(self, friend: str) -> None:
@@ -99,4 +114,4 @@ class TerminalPlatform:
 
 def _printable(text: str) -> str:
     """Without control characters: a model must not move the cursor or ring the bell."""
-    return "".join(c for c in text if c.isprintable())
+    return "".join(c for c in text if unicodedata.category(c) not in UNPRINTABLE)

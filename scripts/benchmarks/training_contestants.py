@@ -86,7 +86,8 @@ def our_steps(folder: Path, text: Path, steps: int, threads: int, save_memory: b
     """Our graph with windows drawn from the same text, as finetune draws them."""
     import numpy as np
 
-    from finetune.graph import Graph, latest_checkpoint
+    from finetune.checkpoint_files import find_weights
+    from finetune.graph import Graph
     from model_server.checkpoint_format import Codec
 
     tokens = np.array(Codec.read(folder).encode(text.read_text(encoding="utf-8")), np.int32)
@@ -94,9 +95,7 @@ def our_steps(folder: Path, text: Path, steps: int, threads: int, save_memory: b
     graph = Graph(
         SIZES, window=SIZES.n_ctx, rows=1, threads=threads, save_memory=save_memory
     )  # fmt: skip
-    prefix = latest_checkpoint(folder)
-    assert prefix is not None
-    graph.restore_weights(prefix)
+    graph.restore_weights(find_weights(folder))
     clock = Clock(Steps(graph.precision))
     weights = np.ones((1, SIZES.n_ctx), np.float32)
     for _ in range(steps):

@@ -23,7 +23,8 @@ from finetune.forgetting import Places, Receipt, forget_person
 from finetune.people import merge, rename
 from model_server.checkpoint_format import HPARAMS_FILE, MANIFEST_FILE, Manifest
 from orchestrator.errors import OrchestratorError
-from orchestrator.transcript import Transcript, forget_speakers
+from orchestrator.transcript import Transcript
+from orchestrator.transcript_traces import forget_speakers
 from tests.conftest import SAMPLE_CHAT, run_botconvo
 from tests.finetune.test_people import SAID, say
 
@@ -104,6 +105,25 @@ def test_who_was_renamed_loses_what_bears_the_old_name() -> None:
     assert receipt.learnt_from == [str(kept)]
     assert not any(path.exists() for path in gone)
     assert kept.is_dir()
+
+
+def test_what_quotes_the_talk_of_all_goes_and_what_has_learnt_from_it_stays() -> None:
+    corpus_of("Ana", "Bo", "Cem")
+    heard, other = checkpoint("Bo", "Ana"), checkpoint("Cem")
+    for folder in (heard, other):
+        (folder / "training" / "logs").mkdir(parents=True)
+        (folder / "training" / "logs" / "events").write_text("Ana: my secret | Bo: what")
+    PLACES.evaluation.mkdir(parents=True)
+    (PLACES.evaluation / "evaluation.json").write_text('{"copied": "my secret"}')
+    gone = [str(heard / "training" / "logs"), str(PLACES.evaluation)]
+    with pytest.raises(NoSuchFriend):
+        forget("Anna")
+    assert all(Path(path).exists() for path in gone)
+    assert forget("Ana", dry_run=True).removed == gone
+    assert forget("Ana").removed == gone
+    assert not any(Path(path).exists() for path in gone)
+    assert (heard / HPARAMS_FILE).exists()
+    assert (other / "training" / "logs" / "events").exists()
 
 
 def test_whose_accounts_were_merged_loses_what_bears_either_name() -> None:
@@ -314,7 +334,7 @@ def test_what_others_took_up_from_a_line_goes_with_it() -> None:
 
 def test_a_show_that_never_lets_go_has_to_be_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     path = transcript(("Ana", "hi"))
-    monkeypatch.setattr("orchestrator.transcript.PATIENCE_SECONDS", 0)
+    monkeypatch.setattr("orchestrator.transcript_file.PATIENCE_SECONDS", 0)
     show = sqlite3.connect(path, isolation_level=None)
     show.execute("BEGIN IMMEDIATE")
     with pytest.raises(OrchestratorError, match="end the show if one is running"):
@@ -403,7 +423,8 @@ def test_everything_that_was_made_of_the_sample_chat_goes(
     assert receipt["transcript_lines"] >= said
     assert receipt["removed"] == [
         str(Path("checkpoints/marlow")), str(Path("data/datasets/dex")),
-        str(Path("data/datasets/marlow")), str(Path("data/logs/Marlow.log")),
+        str(Path("data/datasets/marlow")), str(Path("checkpoints/priya/training/logs")),
+        str(Path("data/logs/Marlow.log")),
     ]  # fmt: skip
     assert receipt["learnt_from"] == [str(Path("checkpoints/priya"))]
     again = json.loads(run_botconvo("import", SAMPLE_CHAT, "--json").stdout)

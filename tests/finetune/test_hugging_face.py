@@ -480,6 +480,19 @@ def test_a_damaged_file_is_refused_or_read_and_nothing_else(
         assert "damaged.bin" in str(error)
 
 
+@pytest.mark.parametrize(("place", "value"), [(-193, 255), (250, 0)])
+def test_a_length_or_a_key_that_is_damaged_is_told_as_damage(
+    tmp_path: Path, place: int, value: int
+) -> None:
+    content = bytearray((RECORDED / "legacy.bin").read_bytes())
+    content[place] = value
+    path = tmp_path / "legacy.bin"
+    path.write_bytes(content)
+    with pytest.raises(BadBaseModel, match="is damaged or was not written by PyTorch"):
+        for tensor in open_torch_file(path).values():
+            tensor.read()
+
+
 def test_a_pickle_of_something_else_is_refused(tmp_path: Path) -> None:
     path = torch_zip(tmp_path / "list.bin", pickle.dumps([1, 2]))
     with pytest.raises(BadBaseModel, match="no dictionary of tensors"):

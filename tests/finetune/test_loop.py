@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from finetune.disk import disk_bytes, require_room
@@ -19,8 +23,16 @@ from finetune.run_folder import (
     read_progress,
     weight_steps,
 )
-from model_server.checkpoint_format import Manifest, Sizes
-from tests.finetune.training_here import Audience, cleaned, tiny, train_here
+from model_server.checkpoint_format import CheckpointError, Manifest, Sizes
+from tests.finetune.training_here import (
+    Audience,
+    begin,
+    cleaned,
+    tiny,
+    train_command,
+    train_here,
+    wait_for_save,
+)
 
 
 def losses(folder: Path) -> list[float]:
@@ -59,6 +71,50 @@ def test_a_stopped_run_goes_on_with_the_same_losses_and_a_seed_gives_the_same_ru
     again = Audience()
     assert train_here(corpus_file, models, tmp_path, again).manifest == done.manifest
     assert again.steps == []
+
+
+DIES_BEFORE_IT_NOTES_STEP_1 = """
+import os, signal, sys
+from finetune import loop
+from finetune.cli import main
+write = loop.write_progress
+def dies(folder, progress):
+    if progress.step == 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+    write(folder, progress)
+loop.write_progress = dies
+main(sys.argv[1:])
+"""
+
+
+def test_a_run_killed_at_any_moment_goes_on_with_the_same_losses(
+    whole: tuple[Path, Audience], models: Path, corpus_file: Path, tmp_path: Path
+) -> None:
+    from finetune.checkpoint_files import find_weights
+    from finetune.graph import read_weights
+
+    python, *command = train_command(tmp_path, models, corpus_file, "--steps", 8, "--save-every", 0)
+    arguments = command[command.index("train") :]
+    first = subprocess.run([python, "-c", DIES_BEFORE_IT_NOTES_STEP_1, *arguments], check=False)
+    assert first.returncode == -signal.SIGKILL
+    folder = tmp_path / "dex"
+    assert weight_steps(folder) == [1]  # whole, and noted nowhere
+
+    process = begin([python, *command])
+    wait_for_save(process, 2)
+    process.kill()
+    process.communicate()
+    killed = read_progress(folder)
+    assert killed is not None
+    assert 2 <= killed.step < 8
+
+    assert train_here(corpus_file, models, folder).progress.finished
+    assert losses(folder) == pytest.approx(losses(whole[0]), abs=1e-3)
+    one, other = find_weights(whole[0]), find_weights(folder)
+    assert one.name == other.name
+    weights = read_weights(other)
+    for name, values in read_weights(one).items():
+        np.testing.assert_allclose(values, weights[name], atol=5e-4, err_msg=name)
 
 
 def test_the_newest_weights_are_kept_and_one_optimizer_state(whole: tuple[Path, Audience]) -> None:
@@ -230,6 +286,11 @@ def test_a_run_begins_with_any_step_of_any_checkpoint_folder(
         from_folder(f"{folder}:3")
     with pytest.raises(FinetuneError, match="no such checkpoint folder"):
         from_folder(str(tmp_path / "nowhere"))
+    damaged = shutil.copytree(folder, tmp_path / "damaged")
+    for path in damaged.glob("*.data-*"):
+        os.truncate(path, 1000)
+    with pytest.raises(CheckpointError, match=r"The weights model-7 in .* are damaged"):
+        from_folder(f"{damaged}:7")
 
 
 def test_a_full_disk_is_said_before_anything_is_written(tmp_path: Path) -> None:

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import json
-import re
 import shutil
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from finetune.loop import Plan
-from finetune.run_folder import read_losses, read_progress
+from finetune.run_folder import read_progress
 from model_server.checkpoint_format import Codec, Manifest, Sizes
-from tests.conftest import run_botconvo
-from tests.finetune.training_here import train_here
+from tests.finetune.training_here import (
+    Audience,
+    begin,
+    finetune,
+    train_command,
+    train_here,
+    wait_for_save,
+)
 
 GPT_2_SIMPLE = """
 import sys, warnings
@@ -64,85 +68,12 @@ def test_the_manifest_says_what_a_friend_was_trained_on(checkpoints: Path) -> No
     assert (checkpoints / "marlow" / manifest.gguf.file).is_file()
 
 
-def train(folder: Path, models: Path, corpus_file: Path, *more: object) -> list[str]:
-    return [
-        sys.executable, "-m", "finetune", "train", "Dex", "--base", "tiny", "--models",
-        str(models), "--corpus", str(corpus_file), "--checkpoints", str(folder),
-        "--threads", "1", *map(str, more),
-    ]  # fmt: skip
-
-
-def begin(command: list[str]) -> subprocess.Popen[str]:
-    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-
-
-def wait_for_save(process: subprocess.Popen[str], step: int) -> None:
-    """Returns when the run has said that it saved this step, or a later one."""
-    assert process.stderr is not None
-    lines = []
-    for line in process.stderr:
-        lines.append(line)
-        found = re.search(r"step (\d+) saved", line)
-        if found and int(found[1]) >= step:
-            return
-    raise AssertionError("".join(lines))
-
-
-def test_a_run_killed_at_any_moment_goes_on_with_the_same_losses(
-    models: Path, corpus_file: Path, tmp_path: Path
-) -> None:
-    whole, killed = tmp_path / "whole", tmp_path / "killed"
-    train_here(corpus_file, models, whole, steps=30, save_every_seconds=0)
-    command = train(killed, models, corpus_file, "--steps", 30, "--save-every", 0)
-
-    process = begin(command)
-    wait_for_save(process, 4)
-    process.kill()
-    process.communicate()
-    first = read_progress(killed / "dex")
-    assert first is not None
-    assert 4 <= first.step < 30
-
-    process = begin(command)
-    wait_for_save(process, 10)
-    state = killed / "dex" / "training"
-    while not _is_saving(state, killed / "dex"):  # no event tells of the middle of a save
-        assert process.poll() is None
-    process.kill()
-    process.communicate()
-    second = read_progress(killed / "dex")
-    assert second is not None
-    assert 10 <= second.step < 30
-
-    subprocess.run(command, check=True, capture_output=True)
-    ends = [read_losses(folder) for folder in (whole, killed / "dex")]
-    assert [done.step for done in ends[1]] == list(range(1, 31))
-    for one, other in zip(*ends, strict=True):
-        assert one.loss == pytest.approx(other.loss, abs=1e-3)
-        assert one.rate == pytest.approx(other.rate)
-    from finetune.graph import latest_checkpoint, read_weights
-
-    prefixes = [latest_checkpoint(folder) for folder in (whole, killed / "dex")]
-    assert prefixes[0] is not None
-    assert prefixes[1] is not None
-    assert prefixes[0].name == prefixes[1].name
-    weights = read_weights(prefixes[1])
-    for name, values in read_weights(prefixes[0]).items():
-        np.testing.assert_allclose(values, weights[name], atol=5e-4, err_msg=name)
-
-
-def _is_saving(state: Path, folder: Path) -> bool:
-    """Whether the optimizer's state of a step is there whose progress is not written yet."""
-    progress = read_progress(folder)
-    assert progress is not None
-    steps = [int(path.name.split("-")[1].split(".")[0]) for path in state.glob("optimizer-*")]
-    return max(steps, default=0) > progress.step
-
-
 def test_ctrl_c_saves_and_the_same_command_goes_on(
     models: Path, corpus_file: Path, tmp_path: Path
 ) -> None:
-    process = begin(train(tmp_path, models, corpus_file, "--steps", 5000, "--save-every", 0))
+    process = begin(
+        train_command(tmp_path, models, corpus_file, "--steps", 5000, "--save-every", 0)
+    )
     wait_for_save(process, 1)
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=60)
@@ -158,7 +89,7 @@ def test_ctrl_c_saves_and_the_same_command_goes_on(
 def test_ctrl_c_before_the_first_step_leaves_at_once_and_nothing_behind(
     models: Path, corpus_file: Path, tmp_path: Path
 ) -> None:
-    process = begin(train(tmp_path / "new", models, corpus_file, "--steps", 5000))
+    process = begin(train_command(tmp_path / "new", models, corpus_file, "--steps", 5000))
     assert process.stderr is not None
     assert "--pool lets it learn from everybody first" in process.stderr.readline()
     process.send_signal(signal.SIGINT)  # in the middle of loading or building
@@ -174,7 +105,9 @@ def test_a_save_that_finds_no_room_leaves_the_last_one_and_the_same_command_goes
 ) -> None:
     import resource
 
-    process = begin(train(tmp_path, models, corpus_file, "--steps", 5000, "--save-every", 0))
+    process = begin(
+        train_command(tmp_path, models, corpus_file, "--steps", 5000, "--save-every", 0)
+    )
     wait_for_save(process, 2)
     resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (2000, 2000))  # bytes of a file
     _, errors = process.communicate(timeout=60)
@@ -191,16 +124,18 @@ def test_a_save_that_finds_no_room_leaves_the_last_one_and_the_same_command_goes
 
 
 def test_a_monologue_friend_and_a_pooled_one_can_be_trained(
-    models: Path, corpus_file: Path, tmp_path: Path
+    models: Path, corpus_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     own_models = shutil.copytree(models, tmp_path / "models")
     for style, more in (("monologue", []), ("dialogue", ["--pool"])):
-        done = run_botconvo(
-            "train", "Juno", "--base", "tiny", "--style", style, "--steps", 6, *more,
+        code = finetune(
+            "train", "Juno", "--base", "tiny", "--style", style, "--steps", 4, *more,
             "--models", own_models, "--corpus", corpus_file, "--checkpoints", style, "--json",
+            "--threads", 1,
         )  # fmt: skip
-        assert done.returncode == 0, done.stderr
-        [row] = json.loads(done.stdout)
+        told = capsys.readouterr()
+        assert code == 0, told.err
+        [row] = json.loads(told.out)
         assert row["friend"] == "Juno"
     assert Manifest.read(Path("monologue/juno")).prompt_prefix == "<|startoftext|>"
     base = Manifest.read(Path("dialogue/juno")).base
@@ -213,22 +148,33 @@ def test_a_monologue_friend_and_a_pooled_one_can_be_trained(
     [
         (["Bort"], "Nobody called 'Bort' is in this corpus"),
         (["Marlow", "--base", "giant"], "There is no base model 'giant'"),
-        ([], "Name the friends to train, or give --all"),
+        (["Marlow", "--base", "giant", "--estimate"], "There is no base model 'giant'"),
+        (["Marlow", "--base", "355M"], "fetch it with: botconvo base download 355M"),
+        ([], "Name the friends to train, or give --all; see"),
+        (["Marlow", "--all"], "Name the friends to train, or give --all; not both"),
         (["Marlow", "Dex", "--out", "x"], "--out is the folder of one friend"),
         (["Dex", "--from", "x", "--pool"], "give one of them"),
         (["Dex", "--from", "nowhere"], "there is no such checkpoint folder"),
         (["Dex", "--minutes", "-3"], "'-3' is no number above 0"),
         (["Dex", "--keep", "best"], "'best' is no whole number from 1 on"),
+        (["Dex", "--seed", "-1"], "'-1' is no whole number from 0 on"),
+        (["Dex", "--save-every", "nan"], "'nan' is no number of seconds"),
     ],
 )
 def test_a_wrong_wish_is_answered_with_one_sentence(
-    corpus_file: Path, arguments: list[str], sentence: str
+    corpus_file: Path, arguments: list[str], sentence: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    done = run_botconvo("train", *arguments, "--corpus", corpus_file)
-    assert done.returncode == 2
-    assert sentence in done.stderr
-    assert "Traceback" not in done.stderr
+    assert finetune("train", *arguments, "--corpus", corpus_file) == 2
+    assert sentence in capsys.readouterr().err
     assert not Path("checkpoints").exists()
+
+
+def test_a_mistyped_base_is_answered_without_loading_tensorflow() -> None:
+    code = (
+        "import finetune.base_models, finetune.beginning, sys; print('tensorflow' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
 
 
 def test_the_rate_rises_stays_and_falls() -> None:
@@ -240,16 +186,78 @@ def test_the_rate_rises_stays_and_falls() -> None:
     assert rates == sorted(rates[:60]) + sorted(rates[60:], reverse=True)
 
 
-def test_estimates_grow_with_the_model(corpus_file: Path) -> None:
-    rows = {
-        base: json.loads(
-            run_botconvo(
-                "train", "Dex", "--estimate", "--json", "--base", base, "--corpus", corpus_file
-            ).stdout
-        )[0]
-        for base in ("124M", "355M")
-    }
+def test_estimates_grow_with_the_model(
+    corpus_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = {}
+    for base in ("124M", "355M"):
+        asked = ["Dex", "--estimate", "--json", "--base", base, "--corpus", corpus_file]
+        assert finetune("train", *asked) == 0
+        [rows[base]] = json.loads(capsys.readouterr().out)
     assert isinstance(rows["124M"]["has_gpu"], bool)
     for key in ("seconds", "memory_bytes", "disk_bytes"):
         assert rows["355M"][key] > 1.5 * rows["124M"][key] > 0
     assert not Path("checkpoints").exists()
+
+
+# --- a base model from nothing -----------------------------------------------------------------
+
+
+def scratch(text: Path, *more: object) -> int:
+    return finetune(
+        "base", "scratch", text, "--name", "own", "--vocabulary", 300, "--window", 32,
+        "--width", 32, "--layers", 1, "--heads", 2, "--threads", 1, "--tokens", 0.002, *more,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--vocabulary", 100], "--vocabulary 100: it needs 257 entries at least"),
+        (["--heads", 3], "--width 32 is no multiple of --heads 3"),
+        (["--window", 8], "--window 8: no line fits"),
+        (["--layers", 0], "'0' is no whole number from 1 on"),
+        (["--tokens", "nan"], "'nan' is no number above 0"),
+        (["--name", "../own"], "'../own' cannot be a folder's name"),
+    ],
+)
+def test_sizes_that_make_no_model_are_refused(
+    dialogue_file: Path, arguments: list[object], sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert scratch(dialogue_file, *arguments) == 2
+    assert sentence in capsys.readouterr().err
+    assert not Path("models").exists()
+    assert scratch(Path(f"{dialogue_file}=0")) == 2
+    assert "a weight is a number above 0" in capsys.readouterr().err
+
+
+def test_a_base_model_is_never_written_over(
+    dialogue_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert scratch(dialogue_file) == 0
+    files = {path: path.read_bytes() for path in Path("models/own").iterdir() if path.is_file()}
+    capsys.readouterr()
+    for more in ([], ["--layers", 2]):
+        assert scratch(dialogue_file, *more) == 2
+        assert "There is already a models/own" in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in files} == files
+
+
+def test_a_stopped_run_of_a_base_model_goes_on_only_with_its_own_sizes(
+    dialogue_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from finetune.loop import Plan
+    from finetune.pretraining_text import PretrainingText, Source
+    from finetune.scratch import train_from_scratch
+
+    text, folder = PretrainingText([Source(dialogue_file)], seed=1), Path("models/own")
+    sizes, plan = Sizes(300, 32, 32, 2, 1), Plan(steps=4, rate=0.002, keep=1)
+    stopped, _ = train_from_scratch(
+        folder, text, sizes, plan, Audience(stop_after=2), seed=1, threads=1
+    )
+    assert (stopped.step, stopped.finished) == (2, False)
+    assert scratch(dialogue_file, "--width", 64) == 2
+    assert "the width was 32 and is now 64" in capsys.readouterr().err
+    assert scratch(dialogue_file) == 0
+    assert "step 4 saved" in capsys.readouterr().err
+    assert Manifest.read(folder).step == 4

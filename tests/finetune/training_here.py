@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from finetune.beginning import Beginning, from_base
+from finetune.cli import main
 from finetune.corpus import Corpus
 from finetune.dataset import CleanCorpus
 from finetune.loop import Plan
@@ -72,3 +76,35 @@ def train_here(
         cleaned(corpus_file), friend, beginning or tiny(models), folder, chosen,
         audience or Audience(),
     )  # fmt: skip
+
+
+def finetune(*arguments: object) -> int:
+    """A command in this process, which has TensorFlow loaded already; gives its exit code."""
+    try:
+        return main([str(argument) for argument in arguments])
+    except SystemExit as left:  # argparse
+        return int(left.code or 0)
+
+
+def train_command(folder: Path, models: Path, corpus_file: Path, *more: object) -> list[str]:
+    return [
+        sys.executable, "-m", "finetune", "train", "Dex", "--base", "tiny", "--models",
+        str(models), "--corpus", str(corpus_file), "--checkpoints", str(folder),
+        "--threads", "1", *map(str, more),
+    ]  # fmt: skip
+
+
+def begin(command: list[str]) -> subprocess.Popen[str]:
+    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+
+
+def wait_for_save(process: subprocess.Popen[str], step: int) -> None:
+    """Returns when the run has said that it saved this step, or a later one."""
+    assert process.stderr is not None
+    lines = []
+    for line in process.stderr:
+        lines.append(line)
+        found = re.search(r"step (\d+) saved", line)
+        if found and int(found[1]) >= step:
+            return
+    raise AssertionError("".join(lines))

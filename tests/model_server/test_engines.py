@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import re
 import shutil
 import socket
 import threading
@@ -190,6 +191,30 @@ def test_a_missing_file_is_named_with_the_way_out(
         path.unlink()
     with pytest.raises(EngineUnavailable, match=sentence):
         load_engine(name, copy, slots=1, threads=1)
+
+
+def test_a_copied_folder_speaks_with_its_own_weights_and_not_the_original_s(
+    folder: Path, tmp_path: Path, prompt: list[int]
+) -> None:
+    """gpt-2-simple notes its weights by their whole path."""
+    original = shutil.copytree(folder, tmp_path / "original")
+    named = re.search(r'path: "([^"]+)"', (original / "checkpoint").read_text())
+    assert named is not None
+    note = f'model_checkpoint_path: "{original / named[1]}"\n'
+    (original / "checkpoint").write_text(note)
+    copy = shutil.copytree(original, tmp_path / "copy")
+    for path in original.glob("model-*.data-*"):
+        path.write_bytes(bytes(path.stat().st_size))  # whoever reads it speaks nonsense
+    engines = [load_engine("tensorflow", place, slots=1, threads=1) for place in (folder, copy)]
+    greedy = Parameters(max_tokens=8, temperature=0)
+    said = [engine.generate(prompt, greedy)[0].ids for engine in engines]
+    assert said[0] == said[1]
+    (copy / f"{named[1]}.index").write_bytes(b"damaged")
+    with pytest.raises(EngineUnavailable, match="are damaged or another model's"):
+        load_engine("tensorflow", copy, slots=1, threads=1)
+    (copy / f"{named[1]}.index").unlink()
+    with pytest.raises(EngineUnavailable, match=r"names .* is not there; copy it too"):
+        load_engine("tensorflow", copy, slots=1, threads=1)
 
 
 @pytest.mark.parametrize("size", [2, 3])

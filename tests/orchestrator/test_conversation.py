@@ -12,13 +12,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.conversation import Conversation, SpokenLine, Turn
+from orchestrator.conversation import Conversation
 from orchestrator.limits import Rest
-from orchestrator.phrases import Phrase
+from orchestrator.phrases import Phrase, load_picker
 from orchestrator.settings import ConversationSettings, LimitSettings
+from orchestrator.turn import SpokenLine, Turn
 from orchestrator.turn_taking import Habits, Member
+from orchestrator.waiting import TRIES
 
 NAMES = ("Ada", "Bo", "Cy", "Di")
+WORDS = load_picker("", "xx")
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
@@ -121,13 +124,13 @@ def test_a_person_whom_nobody_could_answer_is_asked_for_again_then_let_go() -> N
     talk = conversation()
     talk.heard(line(1, "You", "cy?", person=True))
     speakers = []
-    for _ in range(3):
+    while talk.has_waiting:
         turn = next_turn(talk)
         assert turn.source == "person"
         speakers.append(turn.speaker)
-        talk.unanswered(turn)
+        assert talk.unanswered(turn) == (len(speakers) < TRIES)
     assert speakers[:2] == ["Cy", "Cy"]
-    assert not talk.has_waiting
+    assert sorted(speakers[2:]) == ["Ada", "Bo", "Di"]
 
 
 def test_a_bots_mention_weighs_and_does_not_decide() -> None:
@@ -365,7 +368,7 @@ def test_a_line_taken_back_never_comes_again() -> None:
 def test_an_edited_question_is_answered_as_it_reads_now() -> None:
     talk = conversation()
     talk.heard(line(1, "Sam", "cy, piza?", person=True))
-    talk.reworded(1, "cy, pizza?", (Phrase("pizza"),))
+    talk.reworded(1, "cy, pizza?", WORDS)
     turn = next_turn(talk)
     assert (turn.lines[-1].text, turn.phrase) == ("cy, pizza?", "pizza")
 
@@ -380,7 +383,8 @@ def test_a_deleted_question_is_answered_by_nobody() -> None:
 
 def test_after_a_restart_who_still_waits_is_answered() -> None:
     talk = conversation()
-    talk.resume([line(1, "Ada", "one"), line(2, "Sam", "bo, soup?", person=True)], waiting={2})
+    lines = [line(1, "Ada", "one"), line(2, "Sam", "bo, soup?", person=True)]
+    talk.resume(lines, waiting={2: ()})
     turn = next_turn(talk)
     assert (turn.speaker, turn.answers) == ("Bo", 2)
     talk.heard(line(3, "Bo", "three"), turn=turn)
@@ -403,3 +407,78 @@ def test_whoever_is_alone_waits_for_a_person_soon() -> None:
     talk = conversation(Member("Ada"), limits=LimitSettings(lines_alone=2))
     assert play(talk, 2) == ["Ada", "Ada"]
     assert isinstance(talk.next_turn(NOON), Rest)
+
+
+def test_a_question_that_the_history_has_lost_is_still_shown_to_who_answers_it() -> None:
+    talk = conversation()
+    for number in range(1, 31):
+        talk.heard(line(number, "Sam", f"cy, question {number}?", person=True))
+    turn = next_turn(talk)
+    assert (turn.answers, turn.lines[-1].id, len(turn.lines)) == (1, 1, 13)
+
+
+def test_only_as_many_lines_are_shown_as_a_server_takes() -> None:
+    talk = conversation(history_lines=200, fresh_prompt_chance=0.0)
+    for number in range(1, 100):
+        talk.heard(line(number, "Ada" if number % 2 else "Bo", f"{number:0500}"))
+    turn = next_turn(talk)
+    assert [shown.id for shown in turn.lines] == list(range(68, 100))
+
+
+def test_whom_a_reply_meant_is_known_after_a_restart() -> None:
+    talk = conversation()
+    talk.resume([line(1, "Di", "one"), line(2, "Sam", "what?", person=True)], waiting={2: ("Di",)})
+    turn = next_turn(talk)
+    assert (turn.speaker, turn.chosen_because) == ("Di", "Sam addressed Di")
+
+
+def test_whoever_speaks_only_when_asked_is_not_made_to_for_want_of_others() -> None:
+    talk = conversation(Member("Ada"), Member("Bo", talkativeness=0.0))
+    assert set(play(talk, 5)) == {"Ada"}
+    talk = conversation(Member("Ada", talkativeness=0.0), Member("Bo", talkativeness=0.0))
+    assert talk.next_turn(NOON) == Rest("those who are here speak only when asked")
+    talk.heard(line(1, "Sam", "hello", person=True))
+    assert next_turn(talk).source == "person"
+
+
+def test_others_go_on_while_one_comes_to_nothing() -> None:
+    talk = conversation()
+    failed = set()
+    for _ in range(3):
+        turn = next_turn(talk)
+        assert turn.speaker not in failed
+        failed.add(turn.speaker)
+        talk.unanswered(turn)
+
+
+def test_a_command_wakes_friends_who_had_talked_enough() -> None:
+    talk = conversation(limits=LimitSettings(lines_in_a_row=2))
+    play(talk, 2)
+    assert isinstance(talk.next_turn(NOON), Rest)
+    talk.person_is_here()
+    assert isinstance(talk.next_turn(NOON), Turn)
+
+
+def test_a_line_that_reached_nobody_is_as_if_it_had_not_been_said() -> None:
+    talk = conversation()
+    talk.heard(line(1, "Sam", "cy and di, soup?", person=True))
+    turn = next_turn(talk)
+    talk.heard(line(2, "Cy", "soup is fine"), turn=turn)
+    talk.unseen(2)
+    assert talk.last_line is not None
+    assert talk.last_line.id == 1
+    again = next_turn(talk)
+    assert (again.speaker, again.answers) == ("Cy", 1)
+    assert talk.objection("soup is fine", again) is None
+    talk.heard(line(3, "Cy", "soup is fine"), turn=again)
+    assert next_turn(talk).speaker == "Di"
+
+
+def test_a_new_topic_goes_before_what_friends_were_about_to_say() -> None:
+    talk = conversation()
+    assert not talk.has_waiting
+    talk.set_topic("tubas", 3)
+    assert talk.has_waiting
+    turn = next_turn(talk)
+    assert (turn.source, turn.phrase) == ("topic", "tubas")
+    assert not talk.has_waiting

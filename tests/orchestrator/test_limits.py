@@ -38,7 +38,7 @@ def test_quiet_hours_may_span_midnight(hour: int, until: int | None) -> None:
     assert (rest and rest.until) == (midnight + timedelta(hours=until) if until else None)
 
 
-@pytest.mark.parametrize("text", ["late", "23:00", "25:00-07:00", "23-"])
+@pytest.mark.parametrize("text", ["late", "23:00", "25:00-07:00", "23-", "23:00Z-07:00Z"])
 def test_quiet_hours_that_are_no_hours_are_refused(text: str) -> None:
     with pytest.raises(ValueError, match="no such thing as '23:00-07:30'"):
         LimitSettings(quiet_hours=text)

@@ -8,6 +8,7 @@ import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from errno import ECONNREFUSED
 from typing import Any
 
@@ -172,6 +173,61 @@ async def test_a_server_that_never_answers_is_hung() -> None:
         with pytest.raises(ModelServerDown, match=r"does not answer within 0\.3 seconds"):
             await client.health()
     assert told == [True, True]
+
+
+@asynccontextmanager
+async def drawing_for_ever(
+    health: Handler, deadlines: Deadlines
+) -> AsyncIterator[tuple[ModelClient, list[bool]]]:
+    """A client whose lines never come, and what it says of hanging."""
+
+    async def silent(request: web.Request) -> web.StreamResponse:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    app = web.Application()
+    app.router.add_post(wire.CHAT_PATH, silent)
+    app.router.add_get(wire.HEALTH_PATH, health)
+    told: list[bool] = []
+    async with TestServer(app) as server, aiohttp.ClientSession() as session:
+        yield (
+            ModelClient(
+                session, str(server.make_url("")), deadlines=deadlines,
+                on_down=lambda why, is_hung: told.append(is_hung),
+            ),
+            told,
+        )  # fmt: skip
+
+
+async def test_a_server_that_hangs_while_it_draws_is_noticed_long_before_a_line_is_due() -> None:
+    asked = asyncio.Event()
+
+    async def hangs(request: web.Request) -> web.StreamResponse:
+        asked.set()
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    deadlines = Deadlines(sign_of_life_seconds=0.05, about_seconds=0.2)
+    async with drawing_for_ever(hangs, deadlines) as (client, told), asyncio.timeout(10):
+        with pytest.raises(ModelServerDown, match=r"does not answer within 0\.2 seconds"):
+            await draw(client)
+    assert asked.is_set()
+    assert told == [True]
+
+
+async def test_a_slow_server_that_gives_signs_of_life_keeps_its_time() -> None:
+    signs = 0
+
+    async def lives(request: web.Request) -> web.StreamResponse:
+        nonlocal signs
+        signs += 1
+        return web.json_response({"status": "ok", "model": "m"})
+
+    deadlines = replace(IMPATIENT, first_byte_seconds=0.4, sign_of_life_seconds=0.05)
+    async with drawing_for_ever(lives, deadlines) as (client, _):
+        with pytest.raises(ModelServerDown, match=r"does not answer within 0\.4 seconds"):
+            await draw(client)
+    assert signs > 1
 
 
 async def test_an_answer_that_drips_is_cut_off_in_time() -> None:

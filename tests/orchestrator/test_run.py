@@ -19,6 +19,7 @@ from typing import IO
 import psutil
 import pytest
 
+from model_server.checkpoint_format import Manifest
 from tests.conftest import run_botconvo
 
 
@@ -153,6 +154,17 @@ def test_chat_is_the_same_with_one_friend(home: Path) -> None:
     done = run_botconvo("chat", "bort")
     assert done.returncode == 2
     assert done.stderr == ("botconvo: There is no friend called 'bort'; there are Marlow, Priya.\n")
+
+
+def test_a_friend_who_still_learns_can_be_talked_with_and_is_not_in_the_show(home: Path) -> None:
+    folder = home / "checkpoints" / "priya"
+    Manifest.read(folder).model_copy(update={"in_training": True}).write(folder)
+    done = run_botconvo("chat", "priya", "--lines", 1, "--seed", 1, "--fast")
+    assert done.stdout.startswith("Priya: "), done.stderr
+    assert "Priya is still learning and speaks as of step 20." in done.stderr
+    done = run_botconvo("run", "--lines", 2, "--seed", 1, "--fast")
+    assert [line.partition(":")[0] for line in done.stdout.splitlines()] == ["Marlow", "Marlow"]
+    assert "Priya is still learning and so not here; botconvo chat Priya" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,8 @@ from aiohttp.test_utils import TestServer
 from model_server import wire
 from model_server.checkpoint_format import Manifest
 from orchestrator.errors import ModelServerDown, OrchestratorError
-from orchestrator.launch import Patience
+from orchestrator.forget import _remove_logs
+from orchestrator.launch import Patience, log_file
 from orchestrator.model_client import Candidate, Deadlines, ModelClient
 from orchestrator.remote_server import PollingPauses
 from orchestrator.servers import Servers, Times, launches
@@ -33,7 +34,7 @@ from tests.model_server.running import running
 DEX = ROOT / "orchestrator" / "demo" / "friends" / "dex"
 QUICK = Times(
     patience=Patience(first_delay_seconds=0.01, bench_seconds=60),
-    deadlines=Deadlines(first_byte_seconds=2.0, total_seconds=3.0),
+    deadlines=Deadlines(sign_of_life_seconds=0.2, about_seconds=2.0),
     pauses=PollingPauses(0.05, 0.1),
 )
 
@@ -267,3 +268,22 @@ async def test_a_server_elsewhere_that_loads_is_no_failure(tmp_path: Path) -> No
         status["status"] = "ok"
         await until(servers, lambda: "Dex" in servers.able())
         assert servers.manifest_of("Dex").step == 3
+
+
+@pytest.mark.parametrize("name", ["../../out", "a/b", "🐌" * 80, "nul\\x", "Ana: ö?"])
+def test_whatever_a_friend_is_called_the_log_stays_in_its_folder(tmp_path: Path, name: str) -> None:
+    async def start() -> frozenset[str]:
+        async with servers_of(tmp_path, **{name: DEX}) as servers:
+            return servers.able()
+
+    logs = tmp_path / "data" / "logs"
+    assert asyncio.run(start()) == {name}
+    assert [path.parent for path in tmp_path.rglob("*.log")] == [logs]
+    assert not list(tmp_path.parent.glob("*.log"))
+    assert _remove_logs(logs, [name.upper()]) != []
+    assert not list(logs.iterdir())
+
+
+def test_no_two_friends_share_a_log(tmp_path: Path) -> None:
+    names = ["a/b", "a\\b", "a_b", "x" * 50, "x" * 51]
+    assert len({log_file(tmp_path, name) for name in names}) == len(names)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from model_server.checkpoint_format import Manifest
 from orchestrator.errors import SettingsError
 from orchestrator.settings import Settings, find_settings, read_settings, read_show
 from tests.conftest import ROOT
@@ -82,7 +83,62 @@ def test_trained_friends_speak_without_being_named_in_the_settings(checkpoints: 
     assert show.friends[0].manifest.statistics["follows"]
 
 
+def set_in_training(folder: Path) -> None:
+    """As a run leaves the manifest at every save before its last."""
+    Manifest.read(folder).model_copy(update={"in_training": True, "step": 12}).write(folder)
+
+
+def test_a_friend_still_in_training_is_left_out_unless_asked_for(checkpoints: Path) -> None:
+    path = write("")
+    shutil.copytree(checkpoints, "checkpoints")
+    set_in_training(Path("checkpoints/priya"))
+    show = read_show(path)
+    assert ([friend.name for friend in show.friends], show.learning) == (["Marlow"], ("Priya",))
+    asked = read_show(path, also_learning=True)
+    assert ([friend.name for friend in asked.friends], asked.learning) == (["Marlow", "Priya"], ())
+    assert asked.friends[1].manifest.step == 12
+    # Beside finished weights of the same friend, an unfinished run is nobody's news.
+    shutil.copytree("checkpoints/priya", "checkpoints/another try")
+    shutil.copytree(checkpoints / "priya", "checkpoints/priya", dirs_exist_ok=True)
+    asked = read_show(path, also_learning=True)
+    assert [friend.manifest.in_training for friend in asked.friends] == [False, False]
+    assert read_show(path).learning == ()
+
+
+def test_while_nobody_is_done_the_demo_speaks_and_the_learners_are_named(
+    checkpoints: Path,
+) -> None:
+    path = write("")
+    shutil.copytree(checkpoints / "priya", "checkpoints/priya")
+    set_in_training(Path("checkpoints/priya"))
+    show = read_show(path)
+    assert (show.is_demo, show.learning) == (True, ("Priya",))
+    assert [friend.name for friend in read_show(path, also_learning=True).friends] == ["Priya"]
+
+
 def test_without_any_the_demo_speaks() -> None:
     show = read_show(write(""))
     assert {friend.name for friend in show.friends} == {"Marlow", "Priya", "Dex", "Juno"}
     assert show.is_demo
+
+
+@pytest.mark.parametrize(
+    ("friends", "sentence"),
+    [
+        ("name = 'Al'\naliases = ['']", "friends[0].aliases[0]: "),
+        ("name = ' '", "' ' is no name"),
+        ('name = "A\\nB"', "is no name: it is empty, or has ends of lines in it"),
+        ("name = 'Al'\naliases = ['bo']", "two friends are called 'bo'"),
+    ],
+)
+def test_a_name_by_which_nobody_can_be_called_is_refused(friends: str, sentence: str) -> None:
+    text = f"[[friends]]\n{friends}\nurl = 'http://a'\n[[friends]]\nname = 'Bo'\nurl = 'http://b'\n"
+    with pytest.raises(SettingsError) as caught:
+        read_settings(write(text))
+    assert sentence in str(caught.value)
+
+
+def test_names_may_have_spaces_emoji_and_themselves_as_an_alias() -> None:
+    text = "[[friends]]\nname = 'Zoë 👩‍🚀'\naliases = ['zoë 👩‍🚀', 'Zoë']\nurl = 'http://a'\n"
+    [friend] = read_settings(write(text)).friends
+    assert friend.name == "Zoë 👩‍🚀"

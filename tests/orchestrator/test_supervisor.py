@@ -272,6 +272,21 @@ async def test_those_who_fit_into_memory_start_and_the_others_wait_for_room(
         await watch.until(lambda: watch.server("Cy").state.kind == "ready")
 
 
+async def test_a_server_whose_memory_others_took_meanwhile_waits_for_room(tmp_path: Path) -> None:
+    memory = [PLENTY]
+    async with watched([launch(tmp_path, program=program(READY))], free=lambda: memory[0]) as watch:
+        await watch.server().when_ready()
+        memory[0] = 0
+        pid = watch.server().pid
+        assert pid is not None
+        os.kill(pid, signal.SIGKILL)
+        await watch.until(lambda: watch.server().state.kind == "does not fit")
+        assert watch.server().pid == pid  # nothing was started in its place
+        memory[0] = PLENTY
+        await watch.until(lambda: watch.server().state.kind == "ready")
+    assert watch.kinds["Dex"] == ["ready", "restarting", "does not fit", "starting", "ready"]
+
+
 async def test_where_nobody_fits_nobody_starts(tmp_path: Path) -> None:
     async with watched([launch(tmp_path)], free=lambda: 1_000_000) as watch:
         assert watch.supervisor.notice == (

@@ -16,18 +16,24 @@ from aiohttp import web
 from model_server import wire
 from orchestrator.clock import VirtualClock
 from orchestrator.conversation import Conversation
-from orchestrator.errors import ModelServerBusy, ModelServerDown, ModelServerRefused
+from orchestrator.errors import (
+    ModelServerBusy,
+    ModelServerDown,
+    ModelServerRefused,
+    StageFailed,
+)
 from orchestrator.model_client import ModelClient
 from orchestrator.pacing import Pacing
 from orchestrator.phrases import load_picker
-from orchestrator.platforms import Command, Deletion, Edit, PersonLine, Reaction
+from orchestrator.platforms import Command, Deletion, Edit, Event, PersonLine, Reaction
 from orchestrator.platforms.scripted import ScriptedPlatform
+from orchestrator.resuming import take_up
 from orchestrator.server_process import ServerState
 from orchestrator.settings import ConversationSettings, LimitSettings
-from orchestrator.show import take_up
 from orchestrator.swarm import Swarm
 from orchestrator.transcript import Transcript
 from orchestrator.turn_taking import Member
+from orchestrator.waiting import TRIES
 
 NAMES = ("Ada", "Bo", "Cy")
 Answer = Callable[[wire.ChatRequest], list[tuple[str, str]] | int]
@@ -108,7 +114,7 @@ async def start(tmp_path: Path) -> AsyncIterator[Start]:
 
         async def begin(
             answer: Answer, *, names: tuple[str, ...] = NAMES, fresh: bool = True,
-            limits: LimitSettings | None = None,
+            limits: LimitSettings | None = None, stage: ScriptedPlatform | None = None,
         ) -> Play:  # fmt: skip
             server = Server(answer)
             app = web.Application()
@@ -125,7 +131,7 @@ async def start(tmp_path: Path) -> AsyncIterator[Start]:
             transcript = stack.enter_context(
                 Transcript.open(file, fresh=fresh, seed=1, now=clock.now())
             )
-            stage = ScriptedPlatform()
+            stage = stage or ScriptedPlatform()
             rng = random.Random(1)
             talk = Conversation(
                 [Member(name) for name in names], ConversationSettings(), limits, rng
@@ -389,3 +395,109 @@ async def test_after_enough_lines_they_wait_for_a_person_and_say_so(start: Start
     await asyncio.gather(running, return_exceptions=True)
     [rest] = [line for line in play.transcript.lines() if line.kind == "notice"]
     assert rest.text == notice
+
+
+class Away(ScriptedPlatform):
+    """A stage that shows nothing for a while, and then all again."""
+
+    def __init__(self, refused: int) -> None:
+        super().__init__()
+        self.refused = refused
+
+    async def say(self, line_id: int, friend: str, text: str) -> str:
+        if self.refused:
+            self.refused -= 1
+            raise StageFailed("no connection")
+        return await super().say(line_id, friend, text)
+
+
+async def test_a_line_that_no_stage_could_show_was_not_said_and_whom_it_answers_waits_on(
+    start: Start,
+) -> None:
+    play = await start(numbered(), stage=Away(refused=3))
+    play.swarm.control.pause()
+    running = asyncio.create_task(play.run(10**6))
+    play.stage.do(PersonLine("p1", "Sam", "cy, soup?"))
+    play.stage.do(Command("Sam", "resume", ""))
+    shown = await play.stage.when_shown(3)
+    assert shown[0].friend == "Cy"
+    rows = list(play.transcript.lines())
+    unseen = [row for row in rows if row.kind == "friend" and row.unsaid]
+    assert [row.why["reason"] for row in rows if row.kind == "silence"] == (
+        ["no stage could show the line"] * len(unseen)
+    )
+    assert len(unseen) == 3
+    assert all(row.why["turn"]["source"] == "person" for row in unseen)
+    seen = [row for row in rows if row.kind == "friend" and not row.unsaid]
+    assert [row.why["turn"]["source"] == "person" for row in seen[:3]] == [True, False, False]
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
+@pytest.mark.parametrize("argument", ["9" * 30, "1", "x"])
+async def test_a_line_that_is_not_there_is_no_error(start: Start, argument: str) -> None:
+    play = await start(numbered())
+    play.swarm.control.pause()
+    running = asyncio.create_task(play.run(10**6))
+    play.stage.do(Command("Sam", "why", argument))
+    [answer] = await play.stage.when_noticed(1)
+    assert answer in (
+        "There is no line 1.", f"{argument!r} is no line's number; leave it out for the last line."
+    )  # fmt: skip
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_whatever_people_send_the_show_goes_on(start: Start) -> None:
+    play = await start(numbered())
+    play.stage.do(Command("Sam", "topic", "x" * 30_000))
+    play.stage.do(Command("Sam", "ask", "cy " + "x" * 30_000))
+    play.stage.do(PersonLine("p1", "N" * 300 + "\ud800", "cy, " + "soup \ud800" * 9_000))
+    for number in range(2, 20):
+        play.stage.do(PersonLine(f"p{number}", "", "w" * 3_000))
+    running = asyncio.create_task(play.run(10**6))
+    await play.stage.when_shown(30)
+    assert play.stage.notices == ["A topic has at most 200 characters: /topic pizza"] * 2
+    people = [line for line in play.transcript.lines() if line.kind == "person"]
+    assert len(people) == 19
+    assert len(people[0].text) > 40_000
+    first = next(body for body in play.server.asked if body.messages)
+    assert first.messages[-1].content == people[0].text[:2000]
+    sent = [sum(len(message.content) for message in b.messages) for b in play.server.asked]
+    assert 2000 < max(sent) < wire.MAX_PROMPT_CHARS
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_an_answer_that_nobody_has_is_said_so(start: Start) -> None:
+    play = await start(lambda body: 500)
+    play.stage.do(PersonLine("p1", "Sam", "cy, soup?"))
+    running = asyncio.create_task(play.run(10**6))
+    [notice] = await play.stage.when_noticed(1)
+    assert notice.startswith("Nobody had an answer: http://127.0.0.1:")
+    asked = [body.botconvo.speaker for body in play.server.asked][:TRIES]
+    assert asked[:2] == ["Cy", "Cy"]
+    assert set(asked) == set(NAMES)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_friends_go_on_beside_one_whose_server_is_broken(start: Start) -> None:
+    numbers = numbered()
+    play = await start(
+        lambda body: 500 if body.botconvo.speaker == "Bo" else numbers(body), names=("Ada", "Bo")
+    )
+    assert {friend for friend, _ in await play.run(6)} == {"Ada"}
+
+
+async def test_a_platform_that_breaks_is_told_of_and_the_others_are_heard(
+    start: Start, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Deaf(ScriptedPlatform):
+        async def events(self) -> AsyncIterator[Event]:
+            raise ValueError("odd answer")
+            yield
+
+    play = await start(numbered(), stage=Deaf())
+    assert len(await play.run(3)) == 3
+    assert "scripted: nothing more is heard from there" in caplog.text

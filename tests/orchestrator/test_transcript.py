@@ -17,7 +17,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.errors import OrchestratorError, TranscriptFull
-from orchestrator.transcript import Transcript, forget_speakers
+from orchestrator.transcript import Transcript
+from orchestrator.transcript_traces import forget_speakers
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 SCHEMA_1 = Path(__file__).parent / "files" / "transcript_of_schema_1.sqlite"
@@ -109,7 +110,7 @@ def test_the_last_lines_before_another_come_in_order(show: Transcript) -> None:
 def test_more_lines_than_fit_on_a_page_all_come_out_once(
     show: Transcript, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("orchestrator.transcript.PAGE_LINES", 7)
+    monkeypatch.setattr("orchestrator.transcript_search.PAGE_LINES", 7)
     ids = [show.add("Ana", "friend", "x", {}, NOW) for _ in range(30)]
     read = []
     for line in show.lines():
@@ -380,7 +381,7 @@ def test_a_database_that_may_not_grow_is_full(path: Path, show: Transcript) -> N
 def test_who_keeps_the_file_to_himself_is_no_full_disk(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("orchestrator.transcript.PATIENCE_SECONDS", 0)
+    monkeypatch.setattr("orchestrator.transcript_file.PATIENCE_SECONDS", 0)
     with (
         Transcript.open(path, fresh=True, seed=1, now=NOW) as show,
         closing(sqlite3.connect(path, isolation_level=None)) as other,

@@ -15,12 +15,14 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.transcript import Transcript
-from orchestrator.transcript_export import as_page
+from orchestrator.clock import VirtualClock
+from orchestrator.transcript import LineKind, Transcript
+from orchestrator.transcript_export import as_markdown, as_page, as_text
 from tests.conftest import run_botconvo
 from tests.orchestrator.test_explain import WHOLE, whole_turn
 
 NOW = datetime.now(UTC)
+KINDS: tuple[LineKind, ...] = ("person", "friend", "silence")
 EVIL = """<script src="https://x.test/a.js"></script> & "quotes" <img src=//x.test onerror='1'>"""
 
 
@@ -218,3 +220,40 @@ def test_a_pipe_can_be_named_as_the_file(show: Transcript) -> None:
     done = run_botconvo("transcript", "--out", "/dev/stdout")
     assert done.returncode == 0, done.stderr
     assert "Dex: the tuba ate it" in done.stdout
+
+
+def test_a_show_without_a_real_clock_tells_times_since_its_start_and_no_dates() -> None:
+    begin = VirtualClock(real=False).now()
+    with Transcript.open(Path("data/transcript.sqlite"), fresh=True, seed=1, now=begin) as show:
+        show.add("Ana", "friend", "hello", {}, begin + timedelta(hours=30, seconds=5))
+        assert list(as_text(show, show.lines())) == ["+30:00:05 Ana: hello\n"]
+        assert "conversation 1, times since it began" in "".join(as_markdown(show, show.lines()))
+        page = "".join(as_page(show, show.lines()))
+        assert "2000" not in page
+        assert "said &quot;hello&quot; (line 1, 30:00:05 after its show began)" in page
+    done = run_botconvo("transcript", "--since", "2h")
+    assert done.returncode == 2
+    assert "a show with --seed or --lines keeps no dates" in done.stderr
+
+
+def test_a_page_of_twice_the_lines_takes_twice_the_work(tmp_path: Path) -> None:
+    def steps(count: int) -> int:
+        """Thousands of SQLite's steps."""
+        done = 0
+
+        def note() -> int:
+            nonlocal done
+            done += 1
+            return 0
+
+        path = tmp_path / f"{count}.sqlite"
+        with Transcript.open(path, fresh=True, seed=1, now=NOW) as show:
+            for number in range(count):
+                # Nobody answers Sam, and Ana falls silent now and then.
+                kind = KINDS[number % 3]
+                show.add("Sam" if kind == "person" else "Ana", kind, str(number), {}, NOW)
+            show._database.set_progress_handler(note, 1000)
+            assert len(list(as_page(show, show.lines()))) > count
+        return done
+
+    assert steps(1600) < 3 * steps(800)

@@ -14,9 +14,8 @@ from finetune.cleaning import CleanLine
 from finetune.corpus import Corpus
 from finetune.dataset import CleanCorpus, sessions
 from finetune.errors import FinetuneError, NoSuchFriend
-from finetune.evaluation.held_out import Scorer, scored_examples
-from finetune.evaluation.rivals import Rivals, find_rivals, served_model
-from finetune.evaluation.scores import Score
+from finetune.evaluation.figures import Score
+from finetune.evaluation.held_out import Rivals, Scorer, find_rivals, scored_examples, served_model
 from finetune.evaluation.subjects import Material, find_subjects, lines_of
 from model_server.checkpoint_format import Codec, Manifest, TrainingRecord
 from tests.conftest import ROOT

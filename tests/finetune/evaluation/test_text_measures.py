@@ -8,11 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from finetune.evaluation.copying import copying
-from finetune.evaluation.diversity import diversity, repeats_earlier
-from finetune.evaluation.intervals import proportion
+from finetune.evaluation.figures import proportion
 from finetune.evaluation.likeness import likeness
-from finetune.evaluation.words import name_mask, without_names, words_of
+from finetune.evaluation.text_measures import (
+    copying,
+    diversity,
+    name_mask,
+    repeats_earlier,
+    without_names,
+    words_of,
+)
 from model_server.checkpoint_format import line_digest
 
 WORDS = st.lists(st.sampled_from(["a", "b", "c", "Soup!", "cat"]), max_size=7)

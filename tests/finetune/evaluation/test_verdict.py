@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from finetune.evaluation.copying import Copying
-from finetune.evaluation.diversity import Diversity
-from finetune.evaluation.intervals import proportion
+from finetune.evaluation.figures import Score, proportion
 from finetune.evaluation.likeness import Likeness, Recognised
-from finetune.evaluation.scores import Score
+from finetune.evaluation.text_measures import Copying, Diversity
 from finetune.evaluation.verdict import Figures, verdict
 
 
@@ -56,7 +54,7 @@ def test_a_few_copies_may_be_chance() -> None:
 def test_a_clone_that_sounds_like_another_is_trained_more() -> None:
     found = verdict(figures(alike=40))
     assert found.sounds_alike is False
-    assert "Most others go to Ben" in found.sentences[0]
+    assert "Most others sound like Ben" in found.sentences[0]
     assert "more --epochs" in found.advice
 
 

@@ -1,17 +1,106 @@
-"""How much of what is said stands in the training text. Pure.
+"""What can be counted in lines: words, different runs of them, and how much of them stands in the
+training text. Pure.
 
-Runs are counted in words without case and marks, not in a model's tokens, so that models with
+Runs are looked for in words without case and marks, not in a model's tokens, so that models with
 different tokenizers and real lines compare.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from finetune.evaluation.intervals import Estimate, proportion
-from finetune.evaluation.words import words_of
+from rapidfuzz import fuzz, process
+
+from finetune.evaluation.figures import Estimate, proportion
 from model_server.checkpoint_format import line_digest
+
+TOO_NEAR_PERCENT = 85.0
+"""Similarity of the letters (indel ratio, 0 to 100) from which on two lines count as the same,
+as in the show."""
+SHORTEST_NAME = 3
+MASK = "@"
+"""Stands for a friend's name: no letter, and rare in a chat's plain words."""
+EXAMPLES = 5
+
+
+# --- words ------------------------------------------------------------------------------
+
+
+def words_of(text: str) -> list[str]:
+    """Words without case and marks, as a copied line is known by."""
+    return re.findall(r"\w+", text.casefold())
+
+
+def letters(text: str) -> str:
+    return " ".join(words_of(text))
+
+
+def name_mask(names: Iterable[str]) -> re.Pattern[str]:
+    """Finds the names of people, whole and each of their words, in any case."""
+    parts = {part for name in names for part in (name, *re.findall(r"\w+", name))}
+    long = sorted((p for p in parts if len(p) >= SHORTEST_NAME), key=len, reverse=True)
+    return re.compile(
+        rf"(?<!\w)(?:{'|'.join(map(re.escape, long)) or '(?!)'})(?!\w)", re.IGNORECASE
+    )
+
+
+def without_names(text: str, names: re.Pattern[str]) -> str:
+    return names.sub(MASK, text)
+
+
+# --- how many different ones ------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Diversity:
+    """Of so many lines. `distinct`: of all runs of 1, 2 and 3 words the share that is different
+    (Li et al. 2016, "A Diversity-Promoting Objective Function"; it falls with the number of
+    lines, so only equally many compare). `repeats`: share of lines that nearly repeat one
+    before."""
+
+    lines: int
+    distinct: tuple[float, float, float]
+    repeats: float
+    mean_words: float
+    mean_characters: float
+
+
+def diversity(lines: Sequence[str]) -> Diversity | None:
+    """None if there are no lines."""
+    if not lines:
+        return None
+    words = [words_of(line) for line in lines]
+    return Diversity(
+        lines=len(lines),
+        distinct=(_distinct(words, 1), _distinct(words, 2), _distinct(words, 3)),
+        repeats=sum(repeats_earlier(lines)) / len(lines),
+        mean_words=sum(map(len, words)) / len(lines),
+        mean_characters=sum(map(len, lines)) / len(lines),
+    )
+
+
+def repeats_earlier(lines: Sequence[str]) -> list[bool]:
+    """For each line whether one before it is nearly the same."""
+    folded = [letters(line) for line in lines]
+    return [
+        process.extractOne(
+            line, folded[:place], scorer=fuzz.ratio, score_cutoff=TOO_NEAR_PERCENT
+        )
+        is not None
+        for place, line in enumerate(folded)
+    ]  # fmt: skip
+
+
+def _distinct(lines: Sequence[Sequence[str]], length: int) -> float:
+    runs = [
+        tuple(line[n : n + length]) for line in lines for n in range(len(line) - length + 1)
+    ]  # fmt: skip
+    return len(set(runs)) / len(runs) if runs else 0.0
+
+
+# --- how much is copied -----------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +116,6 @@ class Copying:
     mean_run: float
     longest: str
     examples: tuple[str, ...] = ()
-
-
-EXAMPLES = 5
 
 
 def copying(lines: Sequence[str], training: Iterable[str]) -> Copying | None:

@@ -1,4 +1,5 @@
-"""Shares that were counted, with what they may truly be."""
+"""Figures that several measures share: bits per byte, and shares that were counted, with what they
+may truly be."""
 
 from __future__ import annotations
 
@@ -10,6 +11,16 @@ from finetune.arrays import FloatArray
 
 DRAWS = 4000
 """More change nothing in the digits that are shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """Bits per byte over so many lines. `too_long` lines fit in no window and are not scored."""
+
+    bits_per_byte: float
+    lines: int
+    scored_bytes: int
+    too_long: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,55 @@
+"""What a run of the show begins with: the end of the runs before it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+
+from orchestrator.conversation import Conversation
+from orchestrator.phrases import PhrasePicker
+from orchestrator.transcript import Transcript
+from orchestrator.transcript_records import TranscriptLine
+from orchestrator.turn import SpokenLine
+
+RESUMED_LINES = 50
+"""So many lines of an earlier run are taken up."""
+STILL_WAITING = timedelta(hours=1)
+"""Who spoke before that no longer waits for an answer."""
+
+
+def take_up(
+    conversation: Conversation, transcript: Transcript, picker: PhrasePicker, count: int,
+    now: datetime,
+) -> None:  # fmt: skip
+    """Goes on where the transcript stops: the last lines (`count` or more), people's lines that
+    nobody has answered yet, and lines that must not come again."""
+    waiting = transcript.unanswered(now - STILL_WAITING)
+    last = transcript.last(max(count, RESUMED_LINES))
+    begin(conversation, last, waiting, transcript.unsaid_texts(RESUMED_LINES), picker)
+
+
+def begin(
+    conversation: Conversation,
+    last: Iterable[TranscriptLine],
+    waiting: Sequence[TranscriptLine],
+    taken_back: Sequence[str],
+    picker: PhrasePicker,
+) -> None:
+    """Takes up the last lines, and those that wait, however far back they are."""
+    lines = {line.id: line for line in (*waiting, *last)}
+    conversation.resume(
+        [spoken(lines[line_id], picker) for line_id in sorted(lines)],
+        {line.id: _addressed(line) for line in waiting},
+    )
+    conversation.never_again(taken_back)
+
+
+def _addressed(line: TranscriptLine) -> Sequence[str]:
+    found: Sequence[str] = line.why.get("addressed", ())
+    return found
+
+
+def spoken(row: TranscriptLine, picker: PhrasePicker) -> SpokenLine:
+    """A line of the transcript as the conversation hears it."""
+    line = SpokenLine(row.id, row.speaker, "", row.said_at, row.kind == "person")
+    return line.reworded(row.text, picker)

@@ -1,0 +1,107 @@
+"""A conversation again, from its seed: with people, commands, restarts and dead servers in it."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from orchestrator.settings import DEMO
+from tests.conftest import run_botconvo
+
+SETTINGS = """
+[servers]
+engine = "echo"
+first_port = 0
+[[friends]]
+name = "Dex"
+checkpoint = "FRIENDS/dex"
+[[friends]]
+name = "Priya"
+checkpoint = "FRIENDS/priya"
+[conversation]
+human_prompt_chance = 0.7
+""".replace("FRIENDS", str(DEMO / "friends"))
+
+
+class Typing:
+    """`botconvo run` and somebody who types once enough has been said."""
+
+    def __init__(self, home: Path) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "orchestrator", "run", "--fast"], cwd=home,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+        )  # fmt: skip
+
+    def after(self, lines: int, *typed: str) -> Typing:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        for _ in range(lines):
+            assert self._process.stdout.readline()
+        self._process.stdin.write("".join(f"{text}\n" for text in typed))
+        self._process.stdin.flush()
+        return self
+
+    def end(self) -> None:
+        with self._process as process:
+            process.terminate()
+            process.communicate(timeout=10)
+        assert process.returncode == 0
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which two runs have made one conversation with all there can be in it."""
+    folder = tmp_path_factory.mktemp("home")
+    (folder / "settings.toml").write_text(SETTINGS, encoding="utf-8")
+    show = Typing(folder)
+    show.after(6, "hello all", "dex, do you like soup?", "/topic moths for 4 lines")
+    show.after(6, "/mute dex", "nice weather", "/again", "/ask priya tubas")
+    show.after(8, "/oops", "/oops", "/nonsense", "/unmute dex", "priya and dex, well?")
+    show.after(8).end()
+    Typing(folder).after(4, "and you, priya?", "/again").after(6).end()
+    return folder
+
+
+@pytest.fixture
+def played(home: Path, tmp_path: Path) -> Path:
+    """A copy of that folder; it is the cwd."""
+    shutil.copytree(home, tmp_path, dirs_exist_ok=True)
+    return tmp_path
+
+
+def test_a_conversation_with_people_commands_and_a_restart_is_repeated(played: Path) -> None:
+    done = run_botconvo("replay")
+    assert done.returncode == 0, done.stdout
+    assert re.fullmatch(
+        r"\d\d+ turns and the words of \d\d+ lines compared: all as before\.\n", done.stdout
+    )
+    (played / "settings.toml").write_text(SETTINGS + "chaos = 0.9\n", encoding="utf-8")
+    told = json.loads(run_botconvo("replay", "--choices", "--json").stdout)
+    # It is repeated as it was set then, and what is set otherwise today is told.
+    assert told["differences"] == []
+    assert told["remarks"] == ["conversation.chaos was 0.3 and is 0.9 today"]
+
+
+def test_another_line_is_said_to_differ(played: Path) -> None:
+    with sqlite3.connect("data/transcript.sqlite") as database:
+        [(line_id,)] = database.execute("SELECT MAX(id) FROM lines WHERE kind = 'friend'")
+        database.execute("UPDATE lines SET text = 'never said' WHERE id = ?", (line_id,))
+    database.close()
+    done = run_botconvo("replay", "--json")
+    assert done.returncode == 1
+    [difference] = json.loads(done.stdout)["differences"]
+    assert difference.startswith(f"line {line_id}: ")
+    assert " said 'never said' and says " in difference
+
+
+def test_where_nothing_was_kept_there_is_nothing_to_repeat(tmp_path: Path) -> None:
+    done = run_botconvo("replay")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.endswith("start a show with: botconvo run\n")

@@ -1,0 +1,55 @@
+"""The terminal as a stage: what is typed comes in whole, what is said goes out safely."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from orchestrator.errors import OrchestratorError
+from orchestrator.platforms import Command, Event, PersonLine
+from orchestrator.platforms.terminal import TerminalPlatform
+
+
+async def typed(written: Sequence[bytes], count: int) -> list[Event]:
+    """The first events of what is written into a pipe, piece by piece, before its end."""
+    read, write = os.pipe()
+    for piece in written:
+        os.write(write, piece)
+    os.close(write)
+    events: list[Event] = []
+    with os.fdopen(read, "rb") as source:
+        async for event in TerminalPlatform({}, source=source).events():
+            events.append(event)
+            if len(events) == count:
+                break
+    return events
+
+
+async def test_lines_come_in_whole_also_the_last_one_without_an_end() -> None:
+    lines = [b"hel", b"lo\r\n\n  \n/Topic  soup for 3 lines\n", "grüße \x07".encode(), b"\xff"]
+    assert await typed(lines, 3) == [
+        PersonLine("typed-1", "You", "hello"),
+        Command("You", "topic", "soup for 3 lines"),
+        PersonLine("typed-2", "You", "grüße \x07\ufffd"),
+    ]
+
+
+async def test_a_model_cannot_move_the_cursor_and_an_emoji_stays_whole() -> None:
+    out, notices = io.StringIO(), io.StringIO()
+    stage = TerminalPlatform({}, source=io.BytesIO(), out=out, notices=notices)
+    await stage.say(1, "Dex", "so\x1b[2Jup\x07\n👩‍🚀")
+    await stage.notice("one\ntwo \x1b[2J")
+    assert out.getvalue() == "Dex: so[2Jup👩‍🚀\n"
+    assert notices.getvalue() == "one\ntwo [2J\n"
+
+
+def test_a_full_disk_behind_the_output_is_one_sentence() -> None:
+    with pytest.raises(OSError, match="No space"), Path("/dev/full").open("w") as out:
+        stage = TerminalPlatform({}, source=io.BytesIO(), out=out)
+        with pytest.raises(OrchestratorError, match=r"^Nothing more can be printed \(No space"):
+            asyncio.run(stage.say(1, "Dex", "soup"))
