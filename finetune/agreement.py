@@ -1,6 +1,6 @@
 """How near converted weights are to the weights that they were made from.
 
-GPT-2 in float32 numpy, forward only. `finetune.graph` would need memory for training, and
+GPT-2 in float32 numpy, forward only. `finetune.training.graph` would need memory for training, and
 rounds matrix products to bfloat16 on processors that can, which blurs more than Q8_0 does.
 Knows weights and token ids, and no files.
 """

@@ -17,7 +17,7 @@ import numpy as np
 
 from finetune.agreement import Agreement, agreement
 from finetune.arrays import FloatArray
-from finetune.checkpoint_files import read_checked_weights
+from finetune.bases.checkpoint_files import read_checked_weights
 from finetune.errors import BadBaseModel
 from model_server.checkpoint_format import (
     END_OF_TEXT,

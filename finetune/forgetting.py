@@ -20,7 +20,7 @@ from finetune.corpus import Corpus
 from finetune.dataset_files import INDEX_FILE, people_of_datasets
 from finetune.errors import FinetuneError, NoSuchFriend
 from finetune.people import forget, names_of, person_called
-from finetune.run_folder import LOGS_FOLDER, STATE_FOLDER
+from finetune.training.run_folder import LOGS_FOLDER, STATE_FOLDER
 from model_server.checkpoint_format import HPARAMS_FILE, MANIFEST_FILE, CheckpointError, Manifest
 
 EVERYBODY = "everybody"

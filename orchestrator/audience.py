@@ -10,12 +10,12 @@ from typing import Any
 from finetune.markup import plain_words
 from orchestrator.clock import Clock
 from orchestrator.control import Control, Refused
-from orchestrator.conversation import Conversation
 from orchestrator.phrases import PhrasePicker
 from orchestrator.platforms import Command, Deletion, Edit, Event, PersonLine, Platform, Reaction
 from orchestrator.stages import Stages
+from orchestrator.talk.conversation import Conversation
+from orchestrator.talk.turn import SpokenLine
 from orchestrator.transcript import Transcript
-from orchestrator.turn import SpokenLine
 from orchestrator.writer import Writer
 
 log = logging.getLogger(__name__)

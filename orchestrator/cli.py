@@ -189,14 +189,14 @@ def _forget(options: argparse.Namespace) -> int:
 
 
 def _why(options: argparse.Namespace) -> int:
-    from orchestrator.transcript_commands import why
+    from orchestrator.transcript.commands import why
 
     _put([why(options.line, options.settings, as_json=options.json)])
     return DONE
 
 
 def _transcript(options: argparse.Namespace) -> int:
-    from orchestrator.transcript_commands import Choice, transcript_pieces, write
+    from orchestrator.transcript.commands import Choice, transcript_pieces, write
 
     choice = Choice(options.since, options.until, options.search, options.all, options.form)
     pieces = transcript_pieces(choice, options.settings, datetime.now(UTC))

@@ -7,7 +7,7 @@ import time
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
-from orchestrator.when import COUNTED_FROM
+from orchestrator.transcript.when import COUNTED_FROM
 
 
 class Clock(Protocol):

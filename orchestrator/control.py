@@ -8,8 +8,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from orchestrator.conversation import Conversation
-from orchestrator.waiting import TOPIC_LINES
+from orchestrator.talk.conversation import Conversation
+from orchestrator.talk.waiting import TOPIC_LINES
 
 HELP = {
     "pause": "nobody speaks until /resume",

@@ -9,11 +9,11 @@ from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
 from model_server import wire
-from orchestrator.conversation import Conversation
 from orchestrator.errors import ModelServerError
-from orchestrator.model_client import Candidate, ModelClient
-from orchestrator.server_process import ServerState
-from orchestrator.turn import Turn
+from orchestrator.servers.client import Candidate, ModelClient
+from orchestrator.servers.process import ServerState
+from orchestrator.talk.conversation import Conversation
+from orchestrator.talk.turn import Turn
 
 ATTEMPTS = 3
 """Draws after which a friend without a fit line stays silent this time. The last draw of a turn

@@ -16,9 +16,9 @@ from typing import Any
 
 from orchestrator.cli import worded
 from orchestrator.errors import OrchestratorError
-from orchestrator.launch import log_file
+from orchestrator.servers.launch import log_file
 from orchestrator.settings import FriendSettings, find_settings, read_settings
-from orchestrator.transcript_traces import forget_speakers
+from orchestrator.transcript.traces import forget_speakers
 
 DONE, FAILED = 0, 1
 

@@ -16,16 +16,16 @@ from datetime import datetime
 from typing import Any
 
 from orchestrator.control import Control, Refused
-from orchestrator.conversation import Conversation
 from orchestrator.drawing import Drawn
-from orchestrator.limits import Rest
 from orchestrator.phrases import PhrasePicker
 from orchestrator.resuming import RESUMED_LINES, STILL_WAITING, begin, spoken
 from orchestrator.settings import Settings
+from orchestrator.talk.conversation import Conversation
+from orchestrator.talk.limits import Rest
+from orchestrator.talk.turn import SpokenLine, Turn
+from orchestrator.talk.turn_taking import Member
 from orchestrator.transcript import Transcript
-from orchestrator.transcript_records import Run, TranscriptLine
-from orchestrator.turn import SpokenLine, Turn
-from orchestrator.turn_taking import Member
+from orchestrator.transcript.records import Run, TranscriptLine
 
 CHOICES = ("speaker", "source", "phrase", "seed")
 LIMITED = "limited"

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import aiohttp
 
-from orchestrator.conversation import Conversation
 from orchestrator.drawing import Drawing, Drawn
 from orchestrator.errors import OrchestratorError
 from orchestrator.phrases import PhrasePicker, load_picker
@@ -20,10 +19,11 @@ from orchestrator.replay import Draw, Replay, Report, changed_settings, missing_
 from orchestrator.servers import Servers
 from orchestrator.settings import Settings, Show, read_show
 from orchestrator.show import key_headers, member_of, sampling_of
+from orchestrator.talk.conversation import Conversation
+from orchestrator.talk.turn import Turn
+from orchestrator.talk.turn_taking import Member
 from orchestrator.transcript import Transcript
-from orchestrator.transcript_records import Run
-from orchestrator.turn import Turn
-from orchestrator.turn_taking import Member
+from orchestrator.transcript.records import Run
 
 SHOWN_DIFFERENCES = 40
 

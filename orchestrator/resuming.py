@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
-from orchestrator.conversation import Conversation
 from orchestrator.phrases import PhrasePicker
+from orchestrator.talk.conversation import Conversation
+from orchestrator.talk.turn import SpokenLine
 from orchestrator.transcript import Transcript
-from orchestrator.transcript_records import TranscriptLine
-from orchestrator.turn import SpokenLine
+from orchestrator.transcript.records import TranscriptLine
 
 RESUMED_LINES = 50
 """So many lines of an earlier run are taken up."""

@@ -21,20 +21,20 @@ from model_server import wire
 from model_server.checkpoint_format import Manifest
 from orchestrator.cli import worded
 from orchestrator.clock import Clock, RealClock, VirtualClock
-from orchestrator.conversation import SEED_LIMIT, Conversation
 from orchestrator.errors import OrchestratorError
-from orchestrator.model_client import KEY_VARIABLE
-from orchestrator.pacing import Pacing, own_factors
 from orchestrator.phrases import PhrasePicker, load_picker
 from orchestrator.platforms import Platform
 from orchestrator.platforms.terminal import TerminalPlatform
 from orchestrator.replay import conversation_chance, settings_of_run
 from orchestrator.resuming import take_up
 from orchestrator.servers import Servers
+from orchestrator.servers.client import KEY_VARIABLE
 from orchestrator.settings import Friend, GenerationSettings, Show, read_show
 from orchestrator.swarm import Swarm
+from orchestrator.talk.conversation import SEED_LIMIT, Conversation
+from orchestrator.talk.pacing import Pacing, own_factors
+from orchestrator.talk.turn_taking import Habits, Member
 from orchestrator.transcript import Transcript
-from orchestrator.turn_taking import Habits, Member
 
 log = logging.getLogger(__name__)
 

@@ -14,16 +14,16 @@ from model_server import wire
 from orchestrator.audience import Audience
 from orchestrator.clock import Clock
 from orchestrator.control import Control, Refused
-from orchestrator.conversation import Conversation
 from orchestrator.drawing import Drawing, Drawn, Friends
-from orchestrator.explain import explain
-from orchestrator.limits import Rest
-from orchestrator.pacing import Pacing
 from orchestrator.phrases import PhrasePicker
 from orchestrator.platforms import Platform
 from orchestrator.stages import Stages
+from orchestrator.talk.conversation import Conversation
+from orchestrator.talk.limits import Rest
+from orchestrator.talk.pacing import Pacing
+from orchestrator.talk.turn import SpokenLine, Turn
 from orchestrator.transcript import Transcript, TranscriptLine
-from orchestrator.turn import SpokenLine, Turn
+from orchestrator.transcript.explain import explain
 from orchestrator.writer import Writer
 
 log = logging.getLogger(__name__)

@@ -27,7 +27,7 @@ from finetune.commands.console import (
 from finetune.errors import BadBaseModel
 
 if TYPE_CHECKING:
-    from finetune.hugging_face import Added
+    from finetune.bases.hugging_face import Added
 
 
 def add_base(commands: Commands) -> None:
@@ -72,8 +72,8 @@ def add_base(commands: Commands) -> None:
 
 
 def _base_list(options: argparse.Namespace) -> int:
-    from finetune.base_models import find_base
-    from finetune.openai_models import DOWNLOADS
+    from finetune.bases.base_models import find_base
+    from finetune.bases.openai_models import DOWNLOADS
     from model_server.checkpoint_format import HPARAMS_FILE, CheckpointError
 
     rows, broken = [], []
@@ -120,8 +120,8 @@ def _gigabytes(count: Any) -> str:
 
 
 def _base_download(options: argparse.Namespace) -> int:
-    from finetune.download import download
-    from finetune.progress import DownloadBar
+    from finetune.bases.download import download
+    from finetune.training.progress import DownloadBar
 
     with DownloadBar(f"base {options.name}") as bar:
         folder = download(options.name, options.models, bar.report)
@@ -131,7 +131,7 @@ def _base_download(options: argparse.Namespace) -> int:
 
 def _base_add(options: argparse.Namespace) -> int:
     need_train_extra()
-    from finetune.hugging_face import add_hugging_face
+    from finetune.bases.hugging_face import add_hugging_face
 
     added = add_hugging_face(options.hf, options.models, options.name)
     if options.json:
@@ -154,10 +154,10 @@ def _say_added(added: Added) -> None:
 
 def _base_scratch(options: argparse.Namespace) -> int:
     need_train_extra()
-    from finetune.base_models import folder_for
-    from finetune.loop import Plan
-    from finetune.pretraining_text import PretrainingText, Source
-    from finetune.progress import ProgressBar
+    from finetune.bases.base_models import folder_for
+    from finetune.bases.pretraining_text import PretrainingText, Source
+    from finetune.training.loop import Plan
+    from finetune.training.progress import ProgressBar
     from model_server.checkpoint_format import Sizes
 
     folder = folder_for(options.name, options.models)
@@ -171,7 +171,7 @@ def _base_scratch(options: argparse.Namespace) -> int:
         save_every_seconds=options.save_every,
         keep=1,
     )
-    from finetune.scratch import train_from_scratch
+    from finetune.bases.scratch import train_from_scratch
 
     with ProgressBar(f"base {options.name}") as bar, redirect_stdout(sys.stderr):
         progress, scores = train_from_scratch(

@@ -38,8 +38,8 @@ from finetune.commands.console import (
 from finetune.errors import FinetuneError
 
 if TYPE_CHECKING:
-    from finetune.beginning import Beginning
     from finetune.dataset import CleanCorpus
+    from finetune.training.beginning import Beginning
     from model_server.checkpoint_format import Codec, Sizes
 
 
@@ -133,7 +133,7 @@ def _require_sense(options: argparse.Namespace) -> None:
 def _names(options: argparse.Namespace, cleaned: CleanCorpus) -> list[str]:
     """Whom to train. Raises NoSuchFriend, TooLittleText."""
     from finetune.errors import TooLittleText
-    from finetune.material import floor, require_enough
+    from finetune.training.material import floor, require_enough
 
     if options.friends:
         names = list(dict.fromkeys(cleaned.friend(name).name for name in options.friends))
@@ -156,10 +156,10 @@ def _names(options: argparse.Namespace, cleaned: CleanCorpus) -> list[str]:
 
 
 def _run(options: argparse.Namespace, cleaned: CleanCorpus, names: list[str]) -> int:
-    from finetune.base_models import find_base
-    from finetune.beginning import from_base, from_folder
-    from finetune.material import EVERYBODY
-    from finetune.train import AFTER_POOL_SHARE
+    from finetune.bases.base_models import find_base
+    from finetune.training.beginning import from_base, from_folder
+    from finetune.training.material import EVERYBODY
+    from finetune.training.train import AFTER_POOL_SHARE
 
     if options.start:
         beginning = from_folder(options.start)
@@ -222,8 +222,8 @@ def _report(options: argparse.Namespace, rows: list[dict[str, Any]]) -> None:
 
 
 def _estimate(options: argparse.Namespace, cleaned: CleanCorpus, names: list[str]) -> int:
-    from finetune.disk import size_in_words
-    from finetune.estimate import TOKENS_PER_STEP, estimate
+    from finetune.training.disk import size_in_words
+    from finetune.training.estimate import TOKENS_PER_STEP, estimate
 
     sizes, codec = _sizes_to_be(options)
     rows = []
@@ -250,8 +250,8 @@ def _estimate(options: argparse.Namespace, cleaned: CleanCorpus, names: list[str
 
 def _sizes_to_be(options: argparse.Namespace) -> tuple[Sizes, Codec]:
     """Of the model that would be trained, also of one that is not downloaded yet."""
-    from finetune.base_models import find_base
-    from finetune.openai_models import DOWNLOADS
+    from finetune.bases.base_models import find_base
+    from finetune.bases.openai_models import DOWNLOADS
     from model_server.checkpoint_format import ENCODER_FILE, Codec, Sizes
 
     if options.start:
@@ -271,9 +271,9 @@ def _sizes_to_be(options: argparse.Namespace) -> tuple[Sizes, Codec]:
 def _train_one(
     options: argparse.Namespace, cleaned: CleanCorpus, name: str, beginning: Beginning, folder: Path
 ) -> tuple[bool, dict[str, Any]]:
-    from finetune.material import EVERYBODY
-    from finetune.progress import ProgressBar
-    from finetune.train import TrainingSettings, train_friend
+    from finetune.training.material import EVERYBODY
+    from finetune.training.progress import ProgressBar
+    from finetune.training.train import TrainingSettings, train_friend
 
     settings = TrainingSettings(
         style=options.style, epochs=options.epochs, steps=options.steps,

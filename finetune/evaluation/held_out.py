@@ -12,15 +12,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from finetune.base_models import PACKAGED_BASE, BaseModel, find_base, load_weights
+from finetune.bases.base_models import PACKAGED_BASE, BaseModel, find_base, load_weights
 from finetune.cleaning import CleanLine
 from finetune.dataset import Session
 from finetune.errors import BadBaseModel
 from finetune.evaluation.figures import Score
 from finetune.evaluation.subjects import Subject
-from finetune.examples import Examples, Piece, examples, pack
-from finetune.graph import Graph
-from finetune.material import EVERYBODY
+from finetune.training.examples import Examples, Piece, examples, pack
+from finetune.training.graph import Graph
+from finetune.training.material import EVERYBODY
 from model_server.checkpoint_format import (
     END_OF_TEXT,
     Codec,

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from finetune.base_models import BaseModel
+from finetune.bases.base_models import BaseModel
 from finetune.dataset import CleanCorpus, Session
 from finetune.evaluation.figures import Score
 from finetune.evaluation.generation import SHOWN, Said, Speaker, contexts, speak
@@ -23,7 +23,7 @@ from finetune.evaluation.results import Evaluation, FriendResult
 from finetune.evaluation.subjects import Material, Missing, Subject, lines_of
 from finetune.evaluation.text_measures import Copying, copying, diversity
 from finetune.evaluation.verdict import Figures, verdict
-from finetune.material import EVERYBODY
+from finetune.training.material import EVERYBODY
 from model_server.checkpoint_format import Codec, Manifest
 
 SCORED_LINES = 300

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.checks import Finding, Patient
-from orchestrator.transcript_file import PATIENCE_SECONDS, SCHEMA_VERSION
+from orchestrator.transcript.file import PATIENCE_SECONDS, SCHEMA_VERSION
 
 PRIVATE_FOLDERS = ("/run/secrets",)
 """Where containers put secrets, with modes of their own; systemd's is $CREDENTIALS_DIRECTORY."""

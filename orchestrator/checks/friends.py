@@ -17,9 +17,9 @@ from model_server import wire
 from model_server.checkpoint_format import MANIFEST_FILE, CheckpointError, Codec, Manifest, Sizes
 from orchestrator.checks import Finding, Patient
 from orchestrator.errors import ModelServerError, OrchestratorError
-from orchestrator.model_client import KEY_VARIABLE, ModelClient
 from orchestrator.phrases import load_picker
 from orchestrator.servers import Servers
+from orchestrator.servers.client import KEY_VARIABLE, ModelClient
 from orchestrator.settings import Show
 
 SENTENCE = "My old neighbour sold twelve green bicycles to the library."

@@ -14,8 +14,8 @@ from collections.abc import Iterator
 import psutil
 
 from orchestrator.checks import Finding, Patient
-from orchestrator.memory import Room, cost_of, gigabytes
 from orchestrator.servers import launches
+from orchestrator.servers.memory import Room, cost_of, gigabytes
 from orchestrator.settings import Show
 
 DISTRIBUTION = "botconvo"

@@ -21,11 +21,11 @@ from rapidfuzz import fuzz, process
 
 from orchestrator.platforms import PersonLine
 from orchestrator.platforms.scripted import ScriptedPlatform
-from orchestrator.repeats import TOO_NEAR_PERCENT, letters
 from orchestrator.settings import Show, read_show
 from orchestrator.show import ShowOptions, play
+from orchestrator.talk.repeats import TOO_NEAR_PERCENT, letters
 from orchestrator.transcript import Transcript
-from orchestrator.transcript_records import TranscriptLine
+from orchestrator.transcript.records import TranscriptLine
 
 REPEAT_WITHIN = 50
 EVERY_SO_MANY_LINES = 25

@@ -26,9 +26,9 @@ import psutil
 from scoring import Score, Spans, score
 from treebank import Sentence, bare, read_sentences, text_of
 
-from orchestrator.chunks import PACKAGED, ChunkReader, PlainRuns, load_chunks
 from orchestrator.phrases import ChunkPicker
-from orchestrator.rarity import rarity_for
+from orchestrator.phrases.chunks import PACKAGED, ChunkReader, PlainRuns, load_chunks
+from orchestrator.phrases.rarity import rarity_for
 
 MESSAGE_WORDS = 12
 MESSAGES = 2000

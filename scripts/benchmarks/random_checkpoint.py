@@ -84,7 +84,7 @@ def _random_weights(seed: int) -> dict[str, Any]:
 
 
 def _write_tensorflow(weights: dict[str, Any], folder: Path) -> None:
-    from finetune.graph import Graph
+    from finetune.training.graph import Graph
 
     graph = Graph(SIZES, window=1, rows=1)
     graph.set_weights(weights)

@@ -50,7 +50,7 @@ class Calls:
 
 def gpt_2_simple_calls(folder: Path, calls: int) -> Calls:
     """As its user would call it: the model loaded once, then `generate` for each message."""
-    import_module("finetune.graph")  # loads TensorFlow without its page of notices
+    import_module("finetune.training.graph")  # loads TensorFlow without its page of notices
     import gpt_2_simple as gpt_2
 
     place = {"checkpoint_dir": str(folder.parent), "run_name": folder.name}

@@ -20,13 +20,13 @@ from pathlib import Path
 import aiohttp
 from conversation_samples import sessions_of_the_sample_chat
 
-from orchestrator.model_client import Candidate, ModelClient
 from orchestrator.phrases import Phrase, PhrasePicker, load_picker
-from orchestrator.repeats import letters
 from orchestrator.servers import Servers
+from orchestrator.servers.client import Candidate, ModelClient
 from orchestrator.settings import GenerationSettings, read_show
 from orchestrator.show import sampling_of
-from orchestrator.turn import SpokenLine
+from orchestrator.talk.repeats import letters
+from orchestrator.talk.turn import SpokenLine
 
 CONTEXT_LINES = 8
 NOW = datetime(2000, 1, 1, tzinfo=UTC)

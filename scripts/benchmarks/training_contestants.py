@@ -64,7 +64,7 @@ class Counter(io.TextIOBase):
 
 def their_steps(folder: Path, text: Path, steps: int, threads: int) -> Steps:
     """gpt_2_simple.finetune() as its user calls it, one window a step, without samples."""
-    import_module("finetune.tensorflow_loading")  # without TensorFlow's page of notices
+    import_module("finetune.training.tensorflow_loading")  # without TensorFlow's page of notices
     import gpt_2_simple as gpt_2
 
     clock = Clock(Steps("float32"))
@@ -86,8 +86,8 @@ def our_steps(folder: Path, text: Path, steps: int, threads: int, save_memory: b
     """Our graph with windows drawn from the same text, as finetune draws them."""
     import numpy as np
 
-    from finetune.checkpoint_files import find_weights
-    from finetune.graph import Graph
+    from finetune.bases.checkpoint_files import find_weights
+    from finetune.training.graph import Graph
     from model_server.checkpoint_format import Codec
 
     tokens = np.array(Codec.read(folder).encode(text.read_text(encoding="utf-8")), np.int32)

@@ -109,7 +109,7 @@ def clean(run: Run) -> CleanCorpus:
 
 def their_points(run: Run, rate: float) -> Points:
     """gpt_2_simple.finetune() on the CSV that `botconvo dataset` writes for it."""
-    import_module("finetune.tensorflow_loading")  # without TensorFlow's page of notices
+    import_module("finetune.training.tensorflow_loading")  # without TensorFlow's page of notices
     import gpt_2_simple as gpt_2
 
     text = run.work / "messages.csv"
@@ -138,7 +138,7 @@ def their_points(run: Run, rate: float) -> Points:
 def scores_of(run: Run, prefixes: list[Path], *, ends_with_token: bool) -> list[float]:
     """Held-out bits per byte of the weights saved under these prefixes."""
     from finetune.evaluation.held_out import score
-    from finetune.graph import Graph
+    from finetune.training.graph import Graph
     from model_server.checkpoint_format import Codec, Manifest, Sizes
 
     sizes = Sizes.read(run.base)

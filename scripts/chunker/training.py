@@ -30,7 +30,7 @@ from spacy.training.initialize import init_nlp
 from spacy.training.loop import train
 from treebank import Sentence, Word, bare, read_sentences, text_of
 
-from orchestrator.chunks import FEATURE, noun_chunks
+from orchestrator.phrases.chunks import FEATURE, noun_chunks
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent

@@ -12,7 +12,7 @@ import pytest
 
 from finetune.agreement import agreement
 from finetune.arrays import FloatArray
-from finetune.checkpoint_files import (
+from finetune.bases.checkpoint_files import (
     find_weights,
     read_checked_weights,
     weight_shapes,
@@ -215,7 +215,7 @@ def test_a_damaged_or_mixed_folder_is_refused_and_left_as_it_is(
 
 
 def test_a_width_that_q8_0_cannot_pack_is_refused_before_anything_is_left(tmp_path: Path) -> None:
-    from finetune.hugging_face import convert_folder
+    from finetune.bases.hugging_face import convert_folder
 
     convert_folder(RECORDED, tmp_path)
     with pytest.raises(BadBaseModel, match="convert with --type f16"):

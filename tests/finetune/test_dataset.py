@@ -24,8 +24,8 @@ from finetune.dataset import (
 )
 from finetune.dataset_files import dialogue_rows, message_pairs, write_csv
 from finetune.errors import FinetuneError, NoSuchFriend, TooLittleText
-from finetune.examples import Examples, dialogue_examples, monologue_examples, pack
 from finetune.selection import Selection
+from finetune.training.examples import Examples, dialogue_examples, monologue_examples, pack
 from model_server.checkpoint_format import Codec
 from tests.conftest import run_botconvo
 

@@ -19,19 +19,19 @@ from pathlib import Path
 
 import pytest
 
-import finetune.transfer
-from finetune.checkpoint_files import read_checked_weights
-from finetune.download import Places, download
-from finetune.errors import BadBaseModel, FinetuneError
-from finetune.hugging_face import convert_folder
-from finetune.openai_models import (
+import finetune.bases.transfer
+from finetune.bases.checkpoint_files import read_checked_weights
+from finetune.bases.download import Places, download
+from finetune.bases.hugging_face import convert_folder
+from finetune.bases.openai_models import (
     DATA_FILE,
     DOWNLOADS,
     HUGGING_FACE_FILES,
     TENSORFLOW_FILES,
     OpenAiModel,
 )
-from finetune.transfer import TRIES, NotHere, fetch
+from finetune.bases.transfer import TRIES, NotHere, fetch
+from finetune.errors import BadBaseModel, FinetuneError
 from model_server.checkpoint_format import Sizes
 
 RECORDED = Path(__file__).parent / "hugging_face"
@@ -416,7 +416,7 @@ def test_missing_room_is_said_before_anything_is_fetched(
 def test_room_is_checked_against_what_the_server_announces(
     servers: Servers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    free_bytes(monkeypatch, finetune.transfer.LEFT_FREE_BYTES + 10_000)
+    free_bytes(monkeypatch, finetune.bases.transfer.LEFT_FREE_BYTES + 10_000)
     with pytest.raises(FinetuneError, match=r"only 0\.10 GB are free"):
         fetched(servers.start(files={"file": CONTENT}), tmp_path / "file")
 
@@ -429,7 +429,7 @@ def test_a_disk_that_fills_up_is_no_fault_of_the_network(
     transfer is kept from tidying up."""
     (tmp_path / "file.part").symlink_to("/dev/full")
     server = servers.start(files={"file": CONTENT})
-    monkeypatch.setattr(finetune.transfer, "_forget", lambda path: None)
+    monkeypatch.setattr(finetune.bases.transfer, "_forget", lambda path: None)
     with pytest.raises(FinetuneError, match="make room"):
         fetched(server, tmp_path / "file")
     assert len(server.requests) == 1

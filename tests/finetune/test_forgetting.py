@@ -24,7 +24,7 @@ from finetune.people import merge, rename
 from model_server.checkpoint_format import HPARAMS_FILE, MANIFEST_FILE, Manifest
 from orchestrator.errors import OrchestratorError
 from orchestrator.transcript import Transcript
-from orchestrator.transcript_traces import forget_speakers
+from orchestrator.transcript.traces import forget_speakers
 from tests.conftest import SAMPLE_CHAT, run_botconvo
 from tests.finetune.test_people import SAID, say
 
@@ -334,7 +334,7 @@ def test_what_others_took_up_from_a_line_goes_with_it() -> None:
 
 def test_a_show_that_never_lets_go_has_to_be_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     path = transcript(("Ana", "hi"))
-    monkeypatch.setattr("orchestrator.transcript_file.PATIENCE_SECONDS", 0)
+    monkeypatch.setattr("orchestrator.transcript.file.PATIENCE_SECONDS", 0)
     show = sqlite3.connect(path, isolation_level=None)
     show.execute("BEGIN IMMEDIATE")
     with pytest.raises(OrchestratorError, match="end the show if one is running"):

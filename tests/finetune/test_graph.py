@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 
 from finetune.arrays import Batch, FloatArray
-from finetune.checkpoint_files import find_weights
+from finetune.bases.checkpoint_files import find_weights
 from finetune.errors import LossExploded
-from finetune.graph import Graph, read_weights
-from finetune.tensorflow_loading import (
+from finetune.training.graph import Graph, read_weights
+from finetune.training.tensorflow_loading import (
     Precision,
     best_precision,
     cpu_precision,
@@ -24,7 +24,7 @@ from finetune.tensorflow_loading import (
     tf,
     tf1,
 )
-from finetune.training_pass import prediction_losses, training_pass
+from finetune.training.training_pass import prediction_losses, training_pass
 from model_server.checkpoint_format import Sizes
 
 SIZES = Sizes(n_vocab=300, n_ctx=48, n_embd=32, n_head=2, n_layer=2)
@@ -37,8 +37,8 @@ CLOSE: dict[Precision, float] = {"float32": 1e-5, "float16": 0.01, "bfloat16": 0
 def _small_blocks() -> Iterator[None]:
     """So that windows of a test have several of them, the last one shorter."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("finetune.training_pass.QUERIES_AT_ONCE", 16)
-        patch.setattr("finetune.training_pass.LOGITS_AT_ONCE", 30)
+        patch.setattr("finetune.training.training_pass.QUERIES_AT_ONCE", 16)
+        patch.setattr("finetune.training.training_pass.LOGITS_AT_ONCE", 30)
         yield
 
 
@@ -265,6 +265,9 @@ def test_the_precision_is_what_the_machine_is_fast_at() -> None:
 
 def test_loading_the_graph_writes_no_page_of_notices() -> None:
     done = subprocess.run(
-        [sys.executable, "-c", "import finetune.graph"], capture_output=True, text=True, check=True
+        [sys.executable, "-c", "import finetune.training.graph"],
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert (done.stdout, done.stderr) == ("", "")

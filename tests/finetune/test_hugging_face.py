@@ -26,11 +26,11 @@ from hypothesis import strategies as st
 from safetensors.numpy import load_file, save_file
 
 from finetune.agreement import Forward
-from finetune.base_models import find_base
-from finetune.checkpoint_files import read_checked_weights
+from finetune.bases.base_models import find_base
+from finetune.bases.checkpoint_files import read_checked_weights
+from finetune.bases.hugging_face import add_hugging_face
+from finetune.bases.torch_files import open_torch_file
 from finetune.errors import BadBaseModel
-from finetune.hugging_face import add_hugging_face
-from finetune.torch_files import open_torch_file
 from model_server.checkpoint_format import END_OF_TEXT, Codec, Sizes
 from tests.conftest import run_botconvo
 

@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from finetune.disk import disk_bytes, require_room
 from finetune.errors import FinetuneError, TrainingBroke
-from finetune.loop import Plan
-from finetune.run_folder import (
+from finetune.training.disk import disk_bytes, require_room
+from finetune.training.loop import Plan
+from finetune.training.run_folder import (
     Progress,
     delete_older,
     locked,
@@ -75,7 +75,7 @@ def test_a_stopped_run_goes_on_with_the_same_losses_and_a_seed_gives_the_same_ru
 
 DIES_BEFORE_IT_NOTES_STEP_1 = """
 import os, signal, sys
-from finetune import loop
+from finetune.training import loop
 from finetune.cli import main
 write = loop.write_progress
 def dies(folder, progress):
@@ -90,8 +90,8 @@ main(sys.argv[1:])
 def test_a_run_killed_at_any_moment_goes_on_with_the_same_losses(
     whole: tuple[Path, Audience], models: Path, corpus_file: Path, tmp_path: Path
 ) -> None:
-    from finetune.checkpoint_files import find_weights
-    from finetune.graph import read_weights
+    from finetune.bases.checkpoint_files import find_weights
+    from finetune.training.graph import read_weights
 
     python, *command = train_command(tmp_path, models, corpus_file, "--steps", 8, "--save-every", 0)
     arguments = command[command.index("train") :]
@@ -167,7 +167,7 @@ def test_a_friend_in_training_can_be_talked_with(
 def test_tensorboard_reads_one_curve_and_the_samples(
     models: Path, corpus_file: Path, tmp_path: Path
 ) -> None:
-    from finetune.tensorflow_loading import tf, tf1
+    from finetune.training.tensorflow_loading import tf, tf1
 
     train_here(corpus_file, models, tmp_path, Audience(stop_after=2))
     audience = Audience()
@@ -225,7 +225,7 @@ def test_weights_of_no_run_are_not_written_over(
 
 def test_a_folder_is_one_process_s_until_it_ends_or_is_killed(tmp_path: Path) -> None:
     hold = (
-        "import sys\nfrom pathlib import Path\nfrom finetune.run_folder import locked\n"
+        "import sys\nfrom pathlib import Path\nfrom finetune.training.run_folder import locked\n"
         "with locked(Path(sys.argv[1])):\n    print('held', flush=True)\n    sys.stdin.read()\n"
     )
     process = subprocess.Popen(
@@ -272,7 +272,7 @@ def test_the_rate_is_at_nothing_when_the_minutes_are_over(
 def test_a_run_begins_with_any_step_of_any_checkpoint_folder(
     whole: tuple[Path, Audience], models: Path, corpus_file: Path, tmp_path: Path
 ) -> None:
-    from finetune.beginning import from_folder
+    from finetune.training.beginning import from_folder
 
     folder = whole[0]
     newest, seventh = from_folder(str(folder)), from_folder(f"{folder}:7")
@@ -305,7 +305,7 @@ def test_a_full_disk_is_said_before_anything_is_written(tmp_path: Path) -> None:
 def test_the_prompt_of_the_samples_is_a_held_out_line_that_the_friend_answered(
     models: Path, corpus_file: Path
 ) -> None:
-    from finetune.material import Material
+    from finetune.training.material import Material
     from model_server.checkpoint_format import Codec
 
     codec = Codec.read(tiny(models).folder)

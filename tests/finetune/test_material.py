@@ -12,8 +12,8 @@ import pytest
 from finetune.cleaning import CleanLine
 from finetune.dataset import CleanCorpus, sessions
 from finetune.errors import TooLittleText
-from finetune.examples import monologue_examples, pack
-from finetune.material import Material, require_enough
+from finetune.training.examples import monologue_examples, pack
+from finetune.training.material import Material, require_enough
 from model_server.checkpoint_format import Codec
 from tests.finetune.training_here import cleaned
 

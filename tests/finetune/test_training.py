@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from finetune.loop import Plan
-from finetune.run_folder import read_progress
+from finetune.training.loop import Plan
+from finetune.training.run_folder import read_progress
 from model_server.checkpoint_format import Codec, Manifest, Sizes
 from tests.finetune.training_here import (
     Audience,
@@ -170,9 +170,8 @@ def test_a_wrong_wish_is_answered_with_one_sentence(
 
 
 def test_a_mistyped_base_is_answered_without_loading_tensorflow() -> None:
-    code = (
-        "import finetune.base_models, finetune.beginning, sys; print('tensorflow' in sys.modules)"
-    )
+    modules = "finetune.bases.base_models, finetune.training.beginning"
+    code = f"import sys, {modules}; print('tensorflow' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
 
@@ -246,9 +245,9 @@ def test_a_base_model_is_never_written_over(
 def test_a_stopped_run_of_a_base_model_goes_on_only_with_its_own_sizes(
     dialogue_file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from finetune.loop import Plan
-    from finetune.pretraining_text import PretrainingText, Source
-    from finetune.scratch import train_from_scratch
+    from finetune.bases.pretraining_text import PretrainingText, Source
+    from finetune.bases.scratch import train_from_scratch
+    from finetune.training.loop import Plan
 
     text, folder = PretrainingText([Source(dialogue_file)], seed=1), Path("models/own")
     sizes, plan = Sizes(300, 32, 32, 2, 1), Plan(steps=4, rate=0.002, keep=1)

@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from finetune.beginning import Beginning, from_base
 from finetune.cli import main
 from finetune.corpus import Corpus
 from finetune.dataset import CleanCorpus
-from finetune.loop import Plan
-from finetune.run_folder import Progress, StepDone
+from finetune.training.beginning import Beginning, from_base
+from finetune.training.loop import Plan
+from finetune.training.run_folder import Progress, StepDone
 
 
 @dataclass
@@ -54,7 +54,7 @@ class Audience:
 
 
 def tiny(models: Path) -> Beginning:
-    from finetune.base_models import find_base
+    from finetune.bases.base_models import find_base
 
     return from_base(find_base("tiny", models, models / "nothing"))
 
@@ -69,7 +69,7 @@ def train_here(
     *, beginning: Beginning | None = None, friend: str = "Dex", **settings: Any,
 ) -> Any:  # fmt: skip
     """Trains Dex from `tiny` for a few steps with one thread."""
-    from finetune.train import TrainingSettings, train_friend
+    from finetune.training.train import TrainingSettings, train_friend
 
     chosen = TrainingSettings(**{"steps": 8, "threads": 1, "seed": 1, **settings})
     return train_friend(

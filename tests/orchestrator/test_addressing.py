@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.addressing import Names
+from orchestrator.talk.addressing import Names
 
 NAMES = Names({"Bort": ("bortles",), "Fish": (), "Big Al": ("Al",), "José": ()})
 

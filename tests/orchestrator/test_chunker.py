@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.chunks import PACKAGED, ChunkReader, chunk_spans, load_chunks
-from orchestrator.rarity import TABLE, TableRarity
+from orchestrator.phrases.chunks import PACKAGED, ChunkReader, chunk_spans, load_chunks
+from orchestrator.phrases.rarity import TABLE, TableRarity
 from tests.conftest import ROOT
 
 RECIPE = ROOT / "scripts" / "chunker" / "training.py"

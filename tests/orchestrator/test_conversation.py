@@ -12,13 +12,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.conversation import Conversation
-from orchestrator.limits import Rest
 from orchestrator.phrases import Phrase, load_picker
 from orchestrator.settings import ConversationSettings, LimitSettings
-from orchestrator.turn import SpokenLine, Turn
-from orchestrator.turn_taking import Habits, Member
-from orchestrator.waiting import TRIES
+from orchestrator.talk.conversation import Conversation
+from orchestrator.talk.limits import Rest
+from orchestrator.talk.turn import SpokenLine, Turn
+from orchestrator.talk.turn_taking import Habits, Member
+from orchestrator.talk.waiting import TRIES
 
 NAMES = ("Ada", "Bo", "Cy", "Di")
 WORDS = load_picker("", "xx")

@@ -19,7 +19,7 @@ from orchestrator.checks import files as file_checks
 from orchestrator.checks import friends as friend_checks
 from orchestrator.checks import machine as machine_checks
 from orchestrator.doctor import CHECKS, examined, line_of, summary
-from orchestrator.transcript_file import SCHEMA_VERSION
+from orchestrator.transcript.file import SCHEMA_VERSION
 from tests.conftest import ROOT, run_botconvo
 from tests.model_server.running import running
 

@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from orchestrator.errors import OrchestratorError
-from orchestrator.explain import explain, in_one_sentence, wanted_line
 from orchestrator.transcript import Transcript, TranscriptLine
+from orchestrator.transcript.explain import explain, in_one_sentence, wanted_line
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 

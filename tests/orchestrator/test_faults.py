@@ -22,19 +22,19 @@ from aiohttp.test_utils import TestServer
 
 from model_server import wire
 from orchestrator.clock import Clock, VirtualClock
-from orchestrator.conversation import Conversation
-from orchestrator.launch import Patience
-from orchestrator.model_client import Deadlines, ModelClient
-from orchestrator.pacing import Pacing
 from orchestrator.phrases import load_picker
 from orchestrator.platforms import PersonLine
 from orchestrator.platforms.scripted import ScriptedPlatform
-from orchestrator.remote_server import PollingPauses
 from orchestrator.replay import Replay, conversation_chance, settings_of_run
 from orchestrator.servers import Servers, Times
+from orchestrator.servers.client import Deadlines, ModelClient
+from orchestrator.servers.launch import Patience
+from orchestrator.servers.remote import PollingPauses
 from orchestrator.settings import LimitSettings, read_show
 from orchestrator.show import member_of
 from orchestrator.swarm import Swarm
+from orchestrator.talk.conversation import Conversation
+from orchestrator.talk.pacing import Pacing
 from orchestrator.transcript import Transcript
 from orchestrator.writer import Writer
 from tests.conftest import ROOT

@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from orchestrator.limits import Limits
 from orchestrator.settings import LimitSettings
+from orchestrator.talk.limits import Limits
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 

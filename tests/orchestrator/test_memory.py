@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from orchestrator.memory import Room, cost_of, free_bytes, gigabytes
+from orchestrator.servers.memory import Room, cost_of, free_bytes, gigabytes
 from tests.conftest import ROOT
 
 DEX = ROOT / "orchestrator" / "demo" / "friends" / "dex"

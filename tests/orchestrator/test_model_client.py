@@ -26,7 +26,7 @@ from orchestrator.errors import (
     ModelServerError,
     ModelServerRefused,
 )
-from orchestrator.model_client import (
+from orchestrator.servers.client import (
     MAX_TRIES_WHILE_BUSY,
     Candidate,
     Deadlines,

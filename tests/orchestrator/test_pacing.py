@@ -5,8 +5,8 @@ from __future__ import annotations
 import random
 from statistics import fmean
 
-from orchestrator.pacing import Pacing, own_factors
-from orchestrator.turn_taking import Habits, Member
+from orchestrator.talk.pacing import Pacing, own_factors
+from orchestrator.talk.turn_taking import Habits, Member
 
 
 def test_long_lines_take_longer_to_read_and_to_type() -> None:

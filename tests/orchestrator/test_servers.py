@@ -23,10 +23,10 @@ from model_server import wire
 from model_server.checkpoint_format import Manifest
 from orchestrator.errors import ModelServerDown, OrchestratorError
 from orchestrator.forget import _remove_logs
-from orchestrator.launch import Patience, log_file
-from orchestrator.model_client import Candidate, Deadlines, ModelClient
-from orchestrator.remote_server import PollingPauses
 from orchestrator.servers import Servers, Times, launches
+from orchestrator.servers.client import Candidate, Deadlines, ModelClient
+from orchestrator.servers.launch import Patience, log_file
+from orchestrator.servers.remote import PollingPauses
 from orchestrator.settings import read_show
 from tests.conftest import ROOT
 from tests.model_server.running import running

@@ -22,10 +22,10 @@ import psutil
 import pytest
 
 from orchestrator.errors import OrchestratorError
-from orchestrator.launch import Launch, Patience, last_line
-from orchestrator.memory import cost_of
-from orchestrator.server_process import Server, _Death
-from orchestrator.supervisor import Supervisor
+from orchestrator.servers.launch import Launch, Patience, last_line
+from orchestrator.servers.memory import cost_of
+from orchestrator.servers.process import Server, _Death
+from orchestrator.servers.supervisor import Supervisor
 from tests.conftest import ROOT
 
 DEX = ROOT / "orchestrator" / "demo" / "friends" / "dex"
@@ -318,8 +318,8 @@ async def test_a_server_that_will_not_end_is_killed(tmp_path: Path) -> None:
 SHOW = """
 import asyncio, random, sys
 from pathlib import Path
-from orchestrator.launch import Launch
-from orchestrator.supervisor import Supervisor
+from orchestrator.servers.launch import Launch
+from orchestrator.servers.supervisor import Supervisor
 
 async def main():
     names = ["Ana", "Bo"]

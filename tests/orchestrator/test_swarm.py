@@ -15,25 +15,25 @@ from aiohttp import web
 
 from model_server import wire
 from orchestrator.clock import VirtualClock
-from orchestrator.conversation import Conversation
 from orchestrator.errors import (
     ModelServerBusy,
     ModelServerDown,
     ModelServerRefused,
     StageFailed,
 )
-from orchestrator.model_client import ModelClient
-from orchestrator.pacing import Pacing
 from orchestrator.phrases import load_picker
 from orchestrator.platforms import Command, Deletion, Edit, Event, PersonLine, Reaction
 from orchestrator.platforms.scripted import ScriptedPlatform
 from orchestrator.resuming import take_up
-from orchestrator.server_process import ServerState
+from orchestrator.servers.client import ModelClient
+from orchestrator.servers.process import ServerState
 from orchestrator.settings import ConversationSettings, LimitSettings
 from orchestrator.swarm import Swarm
+from orchestrator.talk.conversation import Conversation
+from orchestrator.talk.pacing import Pacing
+from orchestrator.talk.turn_taking import Member
+from orchestrator.talk.waiting import TRIES
 from orchestrator.transcript import Transcript
-from orchestrator.turn_taking import Member
-from orchestrator.waiting import TRIES
 
 NAMES = ("Ada", "Bo", "Cy")
 Answer = Callable[[wire.ChatRequest], list[tuple[str, str]] | int]

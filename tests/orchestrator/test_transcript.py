@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from orchestrator.errors import OrchestratorError, TranscriptFull
 from orchestrator.transcript import Transcript
-from orchestrator.transcript_traces import forget_speakers
+from orchestrator.transcript.traces import forget_speakers
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 SCHEMA_1 = Path(__file__).parent / "files" / "transcript_of_schema_1.sqlite"
@@ -110,7 +110,7 @@ def test_the_last_lines_before_another_come_in_order(show: Transcript) -> None:
 def test_more_lines_than_fit_on_a_page_all_come_out_once(
     show: Transcript, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("orchestrator.transcript_search.PAGE_LINES", 7)
+    monkeypatch.setattr("orchestrator.transcript.search.PAGE_LINES", 7)
     ids = [show.add("Ana", "friend", "x", {}, NOW) for _ in range(30)]
     read = []
     for line in show.lines():
@@ -151,7 +151,7 @@ def test_words_are_found_with_and_without_an_index(
 @given(text=st.text(max_size=60), start=st.integers(0, 59), length=st.integers(1, 20))
 def test_any_part_of_any_text_is_found(text: str, start: int, length: int) -> None:
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as database:
-        from orchestrator import transcript_file
+        from orchestrator.transcript import file as transcript_file
 
         transcript_file._run_script(database, transcript_file.TABLES)
         show = Transcript(database, Path(":memory:"), 1, 1)
@@ -381,7 +381,7 @@ def test_a_database_that_may_not_grow_is_full(path: Path, show: Transcript) -> N
 def test_who_keeps_the_file_to_himself_is_no_full_disk(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("orchestrator.transcript_file.PATIENCE_SECONDS", 0)
+    monkeypatch.setattr("orchestrator.transcript.file.PATIENCE_SECONDS", 0)
     with (
         Transcript.open(path, fresh=True, seed=1, now=NOW) as show,
         closing(sqlite3.connect(path, isolation_level=None)) as other,

@@ -17,7 +17,7 @@ import pytest
 
 from orchestrator.clock import VirtualClock
 from orchestrator.transcript import LineKind, Transcript
-from orchestrator.transcript_export import as_markdown, as_page, as_text
+from orchestrator.transcript.export import as_markdown, as_page, as_text
 from tests.conftest import run_botconvo
 from tests.orchestrator.test_explain import WHOLE, whole_turn
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.turn_taking import Habits, Member, TurnTaking
+from orchestrator.talk.turn_taking import Habits, Member, TurnTaking
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 FOLLOWS = {

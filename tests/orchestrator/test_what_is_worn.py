@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from orchestrator.phrases import Phrase
-from orchestrator.repeats import RecentLines
-from orchestrator.themes import FRESHNESS, USED_AGAIN, Themes, with_chances
+from orchestrator.talk.repeats import RecentLines
+from orchestrator.talk.themes import FRESHNESS, USED_AGAIN, Themes, with_chances
 
 SOUP, MOTH = Phrase("soup", 2.0), Phrase("moth", 1.0)
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.errors import OrchestratorError
-from orchestrator.when import moment
+from orchestrator.transcript.when import moment
 
 NOW = datetime(2026, 3, 31, 15, 30, tzinfo=UTC)
 """Aware, but a day of the machine's own zone is meant by "today"."""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from finetune.base_models import BaseModel
+from finetune.bases.base_models import BaseModel
 from finetune.cleaning import CleanLine
 from finetune.corpus import Corpus
 from finetune.dataset import CleanCorpus, sessions
