@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -119,25 +117,6 @@ def test_the_page_needs_nothing_else_and_tells_why(show: Transcript) -> None:
     assert "banned word: BAD" in page.text
     policy = [a["content"] for t, a in page.elements if t == "meta" and "http-equiv" in a]
     assert str(policy[0]).startswith("default-src 'none';")
-
-
-@pytest.mark.skipif(not shutil.which("chromium"), reason="Chromium is not installed")
-def test_a_browser_asks_nobody_for_anything(show: Transcript, tmp_path: Path) -> None:
-    show.add("Dex", "friend", EVIL, {}, NOW)
-    page = tmp_path / "page.html"
-    page.write_text("".join(as_page(show, show.lines())), encoding="utf-8")
-    log = tmp_path / "net.json"
-    done = subprocess.run(
-        [
-            "chromium", "--headless", "--no-sandbox", "--disable-gpu", "--window-size=360,740",
-            f"--user-data-dir={tmp_path}/profile", f"--log-net-log={log}", "--dump-dom",
-            page.as_uri(),
-        ],
-        capture_output=True, text=True, check=False, timeout=60,
-        env={**os.environ, "HOME": str(tmp_path)},
-    )  # fmt: skip
-    assert "the tuba ate it" in done.stdout, done.stderr
-    assert "x.test" not in log.read_text(encoding="utf-8")
 
 
 def test_an_old_file_stays_when_there_is_nothing_to_write(show: Transcript) -> None:
