@@ -120,7 +120,9 @@ async def test_a_process_without_a_ready_line_is_killed_in_time(tmp_path: Path) 
     "line", ["'hello'", "'[1]'", "'{}'", "'{\"ready\": 3}'", "'x' * 200_000", "'[' * 50_000"]
 )
 async def test_another_first_line_is_no_ready_line(tmp_path: Path, line: str) -> None:
-    odd = launch(tmp_path, program=program(f"import sys; print({line}, flush=True); sys.stdin.read()"))
+    odd = launch(
+        tmp_path, program=program(f"import sys; print({line}, flush=True); sys.stdin.read()")
+    )
     async with watched([odd], patience=Patience(restarts=0, bench_seconds=60)) as watch:
         with pytest.raises(OrchestratorError, match="printed something else"):
             await watch.server().when_ready()
