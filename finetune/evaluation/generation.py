@@ -13,7 +13,7 @@ import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from itertools import chain, cycle, islice
+from itertools import cycle, islice
 from pathlib import Path
 
 import aiohttp
@@ -104,20 +104,14 @@ async def _speak(
             said[speaker.friend] = await _lines(speaker, seed)
             say(f"{speaker.friend} has said {len(speaker.contexts)} lines")
 
+    tasks = [asyncio.create_task(one(speaker)) for speaker in speakers]
     try:
-        async with asyncio.TaskGroup() as group:
-            for speaker in speakers:
-                group.create_task(one(speaker))
-    except* FinetuneError as errors:
-        raise next(_leaves(errors)) from None
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
     return {speaker.friend: said[speaker.friend] for speaker in speakers}
-
-
-def _leaves(group: BaseExceptionGroup[FinetuneError]) -> Iterator[FinetuneError]:
-    return chain.from_iterable(
-        _leaves(error) if isinstance(error, BaseExceptionGroup) else [error]
-        for error in group.exceptions
-    )
 
 
 async def _lines(speaker: Speaker, seed: int) -> list[Said]:

@@ -262,5 +262,5 @@ def is_refused(url: str) -> bool:
     try:
         with socket.create_connection((netloc.hostname or "", netloc.port or 0), timeout=1):
             return False
-    except ConnectionRefusedError:
+    except ConnectionError:  # refused, or reset while the socket closes
         return True
