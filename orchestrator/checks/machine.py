@@ -45,7 +45,7 @@ def versions(patient: Patient) -> Iterator[Finding]:
         remedy = "install that with pip, or start BotConvo with scripts/run, which does"
         yield Finding("problem", "packages", complaint, remedy)
     if not complaints:
-        yield Finding("ok", "packages", f"{DISTRIBUTION} {own} with {', '.join(found)}")
+        yield Finding("ok", "packages", f"BotConvo {own} with {', '.join(found)}")
 
 
 def _version(name: str) -> str | None:
