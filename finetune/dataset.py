@@ -96,15 +96,6 @@ class CleanCorpus:
                 return friend
         raise NoSuchFriend(no_such_person(name, [friend.name for friend in friends]))
 
-    def require_enough(self, person: str) -> None:
-        """Raises TooLittleText if this person wrote too little to train on."""
-        count = sum(line.person == person for line in self.lines)
-        if count < MINIMUM_MESSAGES:
-            raise TooLittleText(
-                f"{person} wrote {count} usable messages and training needs "
-                f"{MINIMUM_MESSAGES}; import more chats, or take a friend who writes more."
-            )
-
     @cached_property
     def parts(self) -> Parts:
         """Divided so that the newest lines, by date, are held out. Lines of files that tell no

@@ -319,17 +319,6 @@ class Transcript:
             for id_, within, at, seed, settings, by in rows
         ]
 
-    def count_by_speaker(self, conversation: Which = None) -> dict[str, int]:
-        """Lines of friends and people that were not taken back, most talkative first."""
-        of, values = within(conversation, self.conversation)
-        return dict(
-            self._database.execute(
-                f"SELECT speaker, COUNT(*) FROM lines WHERE {of} AND NOT unsaid"
-                " AND kind IN ('friend', 'person') GROUP BY speaker ORDER BY 2 DESC, 1",
-                values,
-            ).fetchall()
-        )
-
     # --- SQL --------------------------------------------------------------------------------
 
     @contextmanager
