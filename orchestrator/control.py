@@ -6,7 +6,7 @@ import asyncio
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from orchestrator.talk.conversation import Conversation
 from orchestrator.talk.waiting import TOPIC_LINES
@@ -38,6 +38,20 @@ class Refused(Exception):
     """A command that cannot be carried out; the message says what can."""
 
 
+class Changed(NamedTuple):
+    """A friend's line that people had changed or taken back."""
+
+    line: int
+    speaker: str
+
+
+class CarriedOut(NamedTuple):
+    """What a command came to: what to tell people, and the line that it changed, if any."""
+
+    answer: str
+    line: int | None = None
+
+
 class Actions(Protocol):
     """What the show itself does for people. A line is named by its id; None is the last one of a
     friend. All raise Refused if there is no such line."""
@@ -46,12 +60,12 @@ class Actions(Protocol):
         """Why the line was said, in words."""
         ...
 
-    async def take_back(self, line_id: int | None) -> str:
-        """Unsays the line for good; returns its speaker."""
+    async def take_back(self, line_id: int | None) -> Changed:
+        """Unsays the line for good."""
         ...
 
-    async def say_anew(self, line_id: int | None) -> tuple[str, str]:
-        """Says something else in its place; returns the speaker and the new line."""
+    async def say_anew(self, line_id: int | None) -> Changed:
+        """Says something else in its place."""
         ...
 
     def state(self, friend: str) -> str:
@@ -77,18 +91,18 @@ class Control:
     def __post_init__(self) -> None:
         self.running.set()
 
-    async def carry_out(self, name: str, argument: str) -> str:
+    async def carry_out(self, name: str, argument: str) -> CarriedOut:
         """Does what is asked in words, as in "/topic pizza", and says what was done. Raises
         Refused."""
         command = self._commands().get(name)
         if command is None:
             raise Refused(f"There is no /{name}; there are {', '.join('/' + n for n in HELP)}.")
         answer = command(argument.strip())
-        text = answer if isinstance(answer, str) else await answer
+        done = CarriedOut(answer) if isinstance(answer, str) else await answer
         self.changed()
-        return text
+        return done
 
-    def _commands(self) -> Mapping[str, Callable[[str], str | Awaitable[str]]]:
+    def _commands(self) -> Mapping[str, Callable[[str], str | Awaitable[CarriedOut]]]:
         return {
             "pause": lambda _: self.pause(),
             "resume": lambda _: self.resume(),
@@ -159,13 +173,13 @@ class Control:
         except ValueError:
             return self.set_pace(0.0)
 
-    async def again(self, line_id: int | None = None) -> str:
-        speaker, _ = await self.actions.say_anew(line_id)
-        return f"{speaker} has tried again."
+    async def again(self, line_id: int | None = None) -> CarriedOut:
+        line, speaker = await self.actions.say_anew(line_id)
+        return CarriedOut(f"{speaker} has tried again.", line)
 
-    async def oops(self, line_id: int | None = None) -> str:
-        speaker = await self.actions.take_back(line_id)
-        return f"{speaker}'s line is taken back and will not come again."
+    async def oops(self, line_id: int | None = None) -> CarriedOut:
+        line, speaker = await self.actions.take_back(line_id)
+        return CarriedOut(f"{speaker}'s line is taken back and will not come again.", line)
 
     def why(self, line_id: int | None = None) -> str:
         return self.actions.why(line_id)

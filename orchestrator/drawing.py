@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
-from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
 from model_server import wire
+from orchestrator.changes import Changes
 from orchestrator.errors import ModelServerError
 from orchestrator.servers.client import Candidate, ModelClient
 from orchestrator.servers.process import ServerState
@@ -20,6 +20,11 @@ ATTEMPTS = 3
 that nobody asked for is about something new."""
 
 
+BeforeJudging = Callable[[int], Awaitable[int]]
+"""Called with an attempt's number from 0 before its candidates are judged; returns the id of the
+last line that the judgement knows of."""
+
+
 class Friends(Protocol):
     """Where the friends' servers are."""
 
@@ -27,8 +32,8 @@ class Friends(Protocol):
         """The friend's server, once it is up. Raises ModelServerDown."""
         ...
 
-    changed: asyncio.Event
-    """Set whenever the state of a server changes; whoever waits for it clears it."""
+    changed: Changes
+    """Of the state of any server."""
 
     def able(self) -> Collection[str]:
         """Friends who can speak now."""
@@ -48,6 +53,9 @@ class Drawn:
     attempts: list[list[dict[str, Any]]]
     seconds: float
     problem: str | None = None
+    judged_after: list[int] = field(default_factory=list)
+    """For each attempt, the last line when its candidates were judged: what people do meanwhile
+    changes what may be said."""
 
     def why(self, sampling: wire.Sampling, model: Mapping[str, Any]) -> dict[str, Any]:
         """The whole reason of the line or the silence, for the transcript."""
@@ -56,6 +64,7 @@ class Drawn:
             "sampling": sampling.model_dump(exclude_none=True),
             "model": dict(model),
             "attempts": self.attempts,
+            "judged_after": self.judged_after,
             "timings": {"generate_seconds": round(self.seconds, 3)},
         }
         return reason | ({"reason": self.problem} if self.problem else {})
@@ -65,9 +74,14 @@ class Drawing:
     """Draws lines for turns of one conversation."""
 
     def __init__(
-        self, conversation: Conversation, friends: Friends, sampling: wire.Sampling
+        self,
+        conversation: Conversation,
+        friends: Friends,
+        sampling: wire.Sampling,
+        before_judging: BeforeJudging,
     ) -> None:
         self._conversation = conversation
+        self._before_judging = before_judging
         self._friends = friends
         self.sampling = sampling
 
@@ -75,22 +89,27 @@ class Drawing:
         """Never raises for what a server does: that is a silence with a reason."""
         began = time.monotonic()
         attempts: list[list[dict[str, Any]]] = []
+        judged_after: list[int] = []
         shown = turn
+
+        def drawn(turn: Turn, text: str | None, problem: str | None = None) -> Drawn:
+            seconds = time.monotonic() - began
+            return Drawn(turn, text, attempts, seconds, problem, judged_after)
+
         for attempt in range(ATTEMPTS):
             if attempt == ATTEMPTS - 1 and turn.source in ("line", "free"):
                 shown = turn.afresh()
             try:
                 found = await self._candidates(shown, turn.seed + attempt * wire.MAX_CANDIDATES)
             except ModelServerError as error:
-                return Drawn(turn, None, attempts, time.monotonic() - began, str(error))
+                return drawn(turn, None, str(error))
+            judged_after.append(await self._before_judging(attempt))
             judged = [(c, self._objection(c, shown)) for c in found]
             attempts.append([{**asdict(c), "verdict": o or c.verdict} for c, o in judged])
             for candidate, objection in judged:
                 if objection is None:
-                    seconds = time.monotonic() - began
-                    return Drawn(shown, candidate.text, attempts, seconds)
-        seconds = time.monotonic() - began
-        return Drawn(turn, None, attempts, seconds, "no candidate was fit to be said")
+                    return drawn(shown, candidate.text)
+        return drawn(turn, None, "no candidate was fit to be said")
 
     async def _candidates(self, turn: Turn, seed: int) -> list[Candidate]:
         client = await self._friends.client_of(turn.speaker)

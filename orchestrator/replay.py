@@ -8,15 +8,15 @@ make all that follows another conversation.
 from __future__ import annotations
 
 import random
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from orchestrator.control import Control, Refused
-from orchestrator.drawing import Drawn
+from orchestrator.control import Changed, Control, Refused
+from orchestrator.drawing import BeforeJudging, Drawn
 from orchestrator.phrases import PhrasePicker
 from orchestrator.resuming import RESUMED_LINES, STILL_WAITING, begin, spoken
 from orchestrator.settings import Settings
@@ -31,7 +31,7 @@ CHOICES = ("speaker", "source", "phrase", "seed")
 LIMITED = "limited"
 """Key of a run's settings: whether the limits held."""
 
-Draw = Callable[[Conversation, Settings, Turn], Awaitable[Drawn]]
+Draw = Callable[[Conversation, Settings, Turn, BeforeJudging], Awaitable[Drawn]]
 
 
 @dataclass(slots=True)
@@ -80,7 +80,7 @@ class Replay:
             self._as_of(row, run.started_at)
             for row in transcript.lines(conversation=run.conversation)
         ]
-        self._rows = [row for row in told if row.run == run.id]
+        self._rows = deque(row for row in told if row.run == run.id)
         self._take_up([row for row in told if row.run < run.id], run.started_at)
         self.report = Report()
 
@@ -99,20 +99,19 @@ class Replay:
 
     async def run(self) -> Report:
         """Goes through all that happened, in order."""
-        turns = (row for row in self._rows if "turn" in row.why)
-        upcoming = next(turns, None)
-        chosen: Turn | None = None
-        drawn: Drawn | None = None
-        for row in self._rows:
-            if upcoming and chosen is None and row.id > upcoming.why.get("decided_after", 0):
-                chosen = self._chosen(upcoming)
-                drawn = await self._drawn(upcoming, chosen)
-            if upcoming is not None and row.id == upcoming.id:
-                self._compare(row, chosen, drawn)
-                upcoming, chosen = next(turns, None), None
-            else:
-                await self._happened(row)
+        for row in [row for row in self._rows if "turn" in row.why]:
+            await self._happen_up_to(min(row.why.get("decided_after", row.id - 1), row.id - 1))
+            chosen = self._chosen(row)
+            drawn = await self._drawn(row, chosen)
+            await self._happen_up_to(row.id - 1)
+            self._rows.popleft()
+            self._compare(row, chosen, drawn)
+        await self._happen_up_to(self._rows[-1].id if self._rows else 0)
         return self.report
+
+    async def _happen_up_to(self, line_id: int) -> None:
+        while self._rows and self._rows[0].id <= line_id:
+            await self._happened(self._rows.popleft())
 
     def _chosen(self, row: TranscriptLine) -> Turn | None:
         """The turn as it is chosen now, where that of the row was."""
@@ -121,11 +120,18 @@ class Replay:
         return None if isinstance(turn, Rest) else turn
 
     async def _drawn(self, row: TranscriptLine, turn: Turn | None) -> Drawn | None:
-        """The words for a turn that led to a line. Drawn now: what is said before the line is
-        changes what may be said."""
+        """The words for a turn that led to a line. They are judged with what was said up to
+        then, as what people do meanwhile changes what may be said."""
         if self._draw is None or turn is None or row.kind != "friend":
             return None
-        return await self._draw(self._talk, self._settings, turn)
+        judged_after: Sequence[int] = row.why.get("judged_after", ())
+
+        async def before_judging(attempt: int) -> int:
+            if attempt < len(judged_after):
+                await self._happen_up_to(min(judged_after[attempt], row.id - 1))
+            return row.id
+
+        return await self._draw(self._talk, self._settings, turn, before_judging)
 
     async def _happened(self, row: TranscriptLine) -> None:
         """What was no turn: people's lines and commands, and lines that nobody saw."""
@@ -134,8 +140,11 @@ class Replay:
         elif row.kind == "command":
             self._talk.person_is_here()
             if row.why.get("done", True):
+                # The line that was the last when the command was given need not be the last now.
+                line = row.why.get("line")
+                argument = row.why["argument"] if line is None else str(line)
                 with suppress(Refused):
-                    await self._control.carry_out(row.why["name"], row.why["argument"])
+                    await self._control.carry_out(row.why["name"], argument)
         elif "unseen" in row.why:
             self._talk.unseen(row.why["unseen"])
             self._stand_in.lines.pop()
@@ -199,13 +208,13 @@ class _StandIn:
     def why(self, line_id: int | None) -> str:
         return ""
 
-    async def take_back(self, line_id: int | None) -> str:
+    async def take_back(self, line_id: int | None) -> Changed:
         line = self._line(line_id)
         self.lines.remove(line)
         self.talk.unsay(line.id)
-        return line.speaker
+        return Changed(line.id, line.speaker)
 
-    async def say_anew(self, line_id: int | None) -> tuple[str, str]:
+    async def say_anew(self, line_id: int | None) -> Changed:
         line = self._line(line_id)
         changed = self.transcript.edits(line.id)
         edits = [edit for edit in changed if edit.at >= self.since][self.said_anew[line.id] :]
@@ -213,7 +222,7 @@ class _StandIn:
             raise Refused("It was not changed.")
         self.said_anew[line.id] += 1
         self.talk.reworded(line.id, edits[0].new_text, self.picker)
-        return line.speaker, edits[0].new_text
+        return Changed(line.id, line.speaker)
 
     def _line(self, line_id: int | None) -> TranscriptLine:
         for line in reversed(self.lines):

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import aiohttp
 
-from orchestrator.drawing import Drawing, Drawn
+from orchestrator.drawing import BeforeJudging, Drawing, Drawn
 from orchestrator.errors import OrchestratorError
 from orchestrator.phrases import PhrasePicker, load_picker
 from orchestrator.replay import Draw, Replay, Report, changed_settings, missing_friends
@@ -23,6 +23,7 @@ from orchestrator.talk.conversation import Conversation
 from orchestrator.talk.turn import Turn
 from orchestrator.talk.turn_taking import Member
 from orchestrator.transcript import Transcript
+from orchestrator.transcript.file import MAIN, transcript_path
 from orchestrator.transcript.records import Run
 
 SHOWN_DIFFERENCES = 40
@@ -36,12 +37,13 @@ class ReplayOptions:
     conversation: int | None = None
     words: bool = True
     as_json: bool = False
+    of: str = MAIN
 
 
 def replay(options: ReplayOptions) -> tuple[str, bool]:
     """The report as text, and whether all was as before. Raises OrchestratorError."""
     show = read_show(options.settings, also_learning=True)
-    file = show.home / "data" / "transcript.sqlite"
+    file = transcript_path(show.home, options.of)
     with Transcript.read(file) as transcript:
         runs = transcript.runs(options.conversation)
         if not runs:
@@ -94,8 +96,11 @@ async def _one_run(
     draw: Draw | None = None
     if servers is not None:
 
-        async def draw(talk: Conversation, settings: Settings, turn: Turn) -> Drawn:
-            return await Drawing(talk, servers, sampling_of(settings.generation)).draw(turn)
+        async def draw(
+            talk: Conversation, settings: Settings, turn: Turn, before_judging: BeforeJudging
+        ) -> Drawn:
+            sampling = sampling_of(settings.generation)
+            return await Drawing(talk, servers, sampling, before_judging).draw(turn)
 
     return await Replay(transcript, run, members, picker, draw).run()
 

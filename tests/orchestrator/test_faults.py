@@ -23,7 +23,7 @@ from aiohttp.test_utils import TestServer
 from model_server import wire
 from orchestrator.clock import Clock, VirtualClock
 from orchestrator.phrases import load_picker
-from orchestrator.platforms import PersonLine
+from orchestrator.platforms import Command, PersonLine
 from orchestrator.platforms.scripted import ScriptedPlatform
 from orchestrator.replay import Replay, conversation_chance, settings_of_run
 from orchestrator.servers import Servers, Times
@@ -161,9 +161,13 @@ class Playing:
     async def is_repeated_by_a_replay(self) -> None:
         """Also with silences in it, and friends who could not speak."""
         [run] = self.transcript.runs()
-        members, picker = self.swarm.control.conversation.members, load_picker("", "xx")
-        report = await Replay(self.transcript, run, members, picker, None).run()
+        talk, picker = self.swarm.control.conversation, load_picker("", "xx")
+        replay = Replay(self.transcript, run, talk.members, picker, None)
+        report = await replay.run()
         assert report.differences == []
+        assert [line.text for line in replay._talk._history] == [
+            line.text for line in talk._history
+        ]
         assert report.turns >= len(self.stage.shown)
 
 
@@ -263,6 +267,33 @@ async def test_a_person_need_not_wait_for_a_friend_whose_server_hangs(tmp_path: 
         play.ask(1, "bo, do you like soup?")
         await play.until_said_by("Bo")
         await play.nothing_is_lost_or_doubled(people=1)
+
+
+async def test_a_line_said_anew_while_others_spoke_is_repeated_as_that_line(
+    tmp_path: Path,
+) -> None:
+    patient = replace(TIMES, deadlines=Deadlines(first_byte_seconds=1000, total_seconds=1000))
+    clock = HeldClock()
+    async with playing(tmp_path, clock, times=patient) as play:
+        await play.until_said_by("Ana", "Bo")
+        clock.hold()
+        await clock.when_paused()
+        last = play.stage.shown[-1].friend
+        other = "Bo" if last == "Ana" else "Ana"
+        count = len(play.stage.shown)
+        await play.servers.send(last, signal.SIGSTOP)
+        play.servers.asked = asyncio.Queue()
+        play.stage.do(Command("Sam", "again", ""))
+        await play.servers.when_asked(last)
+        play.ask(1, f"{other.lower()}, do you like soup?")
+        clock.let_all_go()
+        await play.until_said_by(other)
+        await play.servers.send(last, signal.SIGCONT)
+        [notice] = await play.stage.when_noticed(1)
+        assert notice == f"{last} has tried again."
+        assert play.transcript.edits(int(play.stage.shown[count - 1].message_id[1:]))
+        await play.until_said_by("Ana", "Bo")
+        await play.is_repeated_by_a_replay()
 
 
 # --- a server elsewhere that misbehaves ---------------------------------------------------------
