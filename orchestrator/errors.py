@@ -5,6 +5,7 @@ OrchestratorError       something that the user can mend; one sentence says what
  ├─ TranscriptFull      the transcript takes no more lines for now
  └─ TranscriptLocked    another process keeps the transcript to itself
 StageFailed             a platform could not show something; it says by itself what is wrong
+ └─ StageLost           a platform is gone, and does not come back by itself
 ModelServerError        a friend's server did not answer
  ├─ ModelServerDown     it cannot be reached, or went away
  ├─ ModelServerBusy     it asks to come back later
@@ -32,6 +33,11 @@ class TranscriptLocked(OrchestratorError):
 
 class StageFailed(Exception):
     """A platform could not show something now; the show goes on without it."""
+
+
+class StageLost(StageFailed):
+    """A platform cannot go on: a token is revoked, a channel is gone. The message is one sentence
+    that says what to do."""
 
 
 class ModelServerError(Exception):

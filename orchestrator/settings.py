@@ -14,8 +14,6 @@ from typing import Annotated, Literal, Self
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
-    ConfigDict,
     Field,
     ValidationError,
     field_validator,
@@ -25,6 +23,11 @@ from pydantic import (
 from model_server import wire
 from model_server.checkpoint_format import MANIFEST_FILE, CheckpointError, Manifest
 from orchestrator.errors import SettingsError
+from orchestrator.platforms.discord.settings import DiscordStage
+from orchestrator.platforms.telegram.settings import TelegramStage
+from orchestrator.platforms.terminal_settings import TerminalStage
+from orchestrator.platforms.web.settings import WebStage
+from orchestrator.sections import Section
 
 SETTINGS_FILE = "settings.toml"
 ENVIRONMENT_VARIABLE = "BOTCONVO_SETTINGS"
@@ -36,11 +39,7 @@ Color = Literal["red", "green", "yellow", "blue", "magenta", "cyan", "white"]
 COLORS: tuple[Color, ...] = ("yellow", "cyan", "magenta", "green", "blue", "red", "white")
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
-
-
-class ConversationSettings(_Section):
+class ConversationSettings(Section):
     """Who speaks, about what, and how fast."""
 
     chaos: Chance = Field(0.3, description="0: who speaks next follows the export; 1: anybody")
@@ -56,7 +55,7 @@ class ConversationSettings(_Section):
     fresh_prompt_chance: Chance = Field(0.06, description="how often a new topic begins")
 
 
-class LimitSettings(_Section):
+class LimitSettings(Section):
     """How much the friends talk while nobody does. Whoever speaks to them is answered."""
 
     lines_in_a_row: int = Field(600, ge=1, description="without a person; then they wait for one")
@@ -64,6 +63,9 @@ class LimitSettings(_Section):
     lines_per_hour: int = Field(900, ge=1, description="that no person asked for")
     longest_pause_seconds: float = Field(
         600.0, ge=0, description="pauses grow up to this while nobody reads"
+    )
+    people_per_minute: int = Field(
+        6, ge=2, description="lines of people among themselves from which on friends only answer"
     )
     quiet_hours: str = Field("", description='"23:00-07:30": only answers then; empty: never quiet')
     phrase_rounds: int = Field(4, ge=1, description="lines in which a phrase may come up")
@@ -104,7 +106,7 @@ def _from_to(text: str) -> tuple[time, time] | None:
     return hours
 
 
-class GenerationSettings(_Section):
+class GenerationSettings(Section):
     """How lines are drawn from the models."""
 
     candidates: int = Field(5, ge=1, le=16, description="lines drawn, of which one is said")
@@ -119,7 +121,7 @@ class GenerationSettings(_Section):
     banned_words: tuple[str, ...] = Field((), description="lines with these are never said")
 
 
-class PhraseSettings(_Section):
+class PhraseSettings(Section):
     """How phrases are found in a line."""
 
     pipeline: str = Field(
@@ -129,7 +131,7 @@ class PhraseSettings(_Section):
     )
 
 
-class ServerSettings(_Section):
+class ServerSettings(Section):
     """The local model servers."""
 
     engine: Literal["auto", "llama", "tensorflow", "echo"] = Field("auto", description="see README")
@@ -149,7 +151,7 @@ def _name(text: str) -> str:
 Name = Annotated[str, Field(min_length=1, max_length=80), AfterValidator(_name)]
 
 
-class FriendSettings(_Section):
+class FriendSettings(Section):
     """One bot-clone. Give `checkpoint` or `url`."""
 
     name: Name = Field(description="how the friend is called")
@@ -158,7 +160,11 @@ class FriendSettings(_Section):
     port: int | None = Field(None, ge=1, le=65535, description="of the friend's local server")
     aliases: tuple[Name, ...] = Field((), description="other names that people call them")
     talkativeness: Chance = Field(0.5, description="0: only when asked; 1: all the time")
-    color: Color | None = Field(None, description="of the name in a terminal")
+    color: Color | None = Field(None, description="of the name")
+    avatar: str = Field(
+        "", description="a picture: a file, relative to this one, or an https:// address; empty: "
+        "a drawn face"
+    )  # fmt: skip
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
@@ -167,15 +173,17 @@ class FriendSettings(_Section):
         return self
 
 
-class StageSettings(_Section):
-    """Where people watch."""
+StageSettings = Annotated[
+    TerminalStage | WebStage | DiscordStage | TelegramStage, Field(discriminator="platform")
+]
+"""Where people watch."""
+PLATFORMS = "terminal, web, discord, telegram"
 
-    platform: Literal["terminal"] = Field(description="where the show is to be seen")
 
-
-class Settings(_Section):
+class Settings(Section):
     """The whole of settings.toml. Without friends, those in `checkpoints/` beside the file
-    that are trained already speak, or else the four of the demo."""
+    that are trained already speak, or else the four of the demo. Without stages, they do so in
+    the terminal and on a web page."""
 
     schema_version: Literal[1] = Field(1, alias="schema", description="of this file's form")
     language: str = Field("en", pattern="^[a-z]{2,3}$", description="that the friends write in")
@@ -185,7 +193,7 @@ class Settings(_Section):
     phrases: PhraseSettings = PhraseSettings()
     servers: ServerSettings = ServerSettings()
     friends: tuple[FriendSettings, ...] = ()
-    stages: tuple[StageSettings, ...] = (StageSettings(platform="terminal"),)
+    stages: tuple[StageSettings, ...] = ()
 
     @model_validator(mode="after")
     def _no_doubles(self) -> Self:
@@ -208,6 +216,23 @@ class Settings(_Section):
                 raise ValueError(f"two friends are called {name!r}; give each another name")
         return self
 
+    @model_validator(mode="after")
+    def _chats_apart(self) -> Self:
+        """What is said in one chat is shown in another only if that is said to be meant."""
+        first: dict[str, int] = {}
+        for place, stage in enumerate(self.stages):
+            if not isinstance(stage, DiscordStage | TelegramStage):
+                continue
+            other = first.setdefault(stage.conversation, place)
+            both = (stage, self.stages[other])
+            if other != place and not all("conversation" in s.model_fields_set for s in both):
+                raise ValueError(
+                    f"stages[{other}] and stages[{place}] are two chats, and what is said in one "
+                    "would be shown in the other; give each a conversation of its own "
+                    '(conversation = "some-word"), or both the same word if that is meant'
+                )
+        return self
+
 
 @dataclass(frozen=True, slots=True)
 class Friend:
@@ -221,6 +246,8 @@ class Friend:
     talkativeness: float
     color: Color
     manifest: Manifest
+    avatar: Path | str = ""
+    """A file that is there, an https:// address, or "" for a drawn face."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,11 +293,16 @@ def read_settings(path: Path) -> Settings:
 
 def _sentence(error: ValidationError) -> str:
     first = error.errors()[0]
+    where = list(first["loc"])
+    if where[:1] == ["stages"] and len(where) > 2:
+        del where[2]  # which kind of stage it is, which is no key
     key = ""
-    for part in first["loc"]:
+    for part in where:
         key += f"[{part}]" if isinstance(part, int) else f".{part}" if key else str(part)
     if first["type"] == "extra_forbidden":
         return f"there is no key {key}; take it out or mend its spelling"
+    if first["type"].startswith("union_tag"):
+        return f"{key}.platform should be one of {PLATFORMS}"
     message = first["msg"].removeprefix("Value error, ")
     return f"{key}: {message}" if key else message
 
@@ -339,4 +371,14 @@ def _friend(friend: FriendSettings, color: Color, home: Path, where: str) -> Fri
     return Friend(
         friend.name, checkpoint, friend.url, friend.port, friend.aliases,
         friend.talkativeness, friend.color or color, manifest,
+        _avatar(friend.avatar, home, where),
     )  # fmt: skip
+
+
+def _avatar(avatar: str, home: Path, where: str) -> Path | str:
+    if not avatar or avatar.startswith("https://"):
+        return avatar
+    path = home / avatar
+    if not path.is_file():
+        raise SettingsError(f"{where}.avatar: there is no picture {path}.")
+    return path

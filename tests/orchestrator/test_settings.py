@@ -34,7 +34,19 @@ def test_the_shipped_file_is_the_defaults() -> None:
         ("[conversation]\nchaos = 3", "conversation.chaos: Input should be less than or equal"),
         ("schema = 2", "schema: Input should be 1"),
         ("[servers]\nengine = 'warp'", "servers.engine: Input should be 'auto'"),
-        ("[[stages]]\nplatform = 'icq'", "stages[0].platform: Input should be 'terminal'"),
+        ("[[stages]]\nplatform = 'icq'", "stages[0].platform should be one of terminal, web"),
+        ("[[stages]]\nport = 1", "stages[0].platform should be one of terminal, web, discord"),
+        ("[[stages]]\nplatform = 'web'\nport = 'x'", "stages[0].port: Input should be a valid"),
+        ("[[stages]]\nplatform = 'web'\nwidth = 1", "there is no key stages[0].width;"),
+        (
+            "[[stages]]\nplatform = 'discord'\nchannel = 1\ntoken = 'abc'",
+            "stages[0]: the token itself does not belong here: put it into a file",
+        ),
+        (
+            "[[stages]]\nplatform = 'discord'\nchannel = 1\n"
+            "[[stages]]\nplatform = 'discord'\nchannel = 2",
+            "stages[0] and stages[1] are two chats, and what is said in one would be shown in",
+        ),
         ("[[friends]]\nname = 'A'", "friends[0]: give either checkpoint or url"),
         ("x = ", "is no valid TOML"),
         (

@@ -1,0 +1,1 @@
+"""The show in a Discord channel, by discord.py."""

@@ -1,0 +1,1 @@
+"""The show in a Telegram group, and friends in private chats, by python-telegram-bot."""

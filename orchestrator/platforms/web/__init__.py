@@ -1,0 +1,1 @@
+"""The show as a web page: served with aiohttp, on this machine only unless told otherwise."""

@@ -1,0 +1,54 @@
+"""What all sections of settings.toml have in common."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+
+class Section(BaseModel):
+    """A part of settings.toml: its keys are known, and it does not change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+class Stage(Section):
+    """What every stage has."""
+
+    conversation: str = Field(
+        "main",
+        pattern=r"^[\w-]{1,40}$",
+        description="stages with the same word here show the same conversation",
+    )
+
+
+class TokenSource(Section):
+    """Where a token is. It stays out of this file: settings are shown to friends, copied, and put
+    under version control."""
+
+    token_env: str = Field("", description="environment variable that holds the token")
+    token_file: Path | None = Field(
+        None, description="file that holds it, which only you may read (mode 0600)"
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_token_here(cls, data: Any) -> Any:
+        if isinstance(data, dict) and (found := [key for key in data if key == "token"]):
+            raise ValueError(
+                f"the {found[0]} itself does not belong here: put it into a file that only you may "
+                "read and name that as token_file, or into an environment variable (token_env)"
+            )
+        return data
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if self.token_env and self.token_file:
+            raise ValueError("give token_env or token_file, not both")
+        return self
+
+
+class TokenStage(TokenSource, Stage):
+    """A stage that needs a token."""
