@@ -10,8 +10,10 @@ from typing import Any
 from finetune.markup import plain_words
 from orchestrator.clock import Clock
 from orchestrator.control import Control, Refused
+from orchestrator.errors import StageFailed, StageLost
 from orchestrator.phrases import PhrasePicker
 from orchestrator.platforms import Command, Deletion, Edit, Event, PersonLine, Platform, Reaction
+from orchestrator.resuming import STILL_WAITING
 from orchestrator.stages import Stages
 from orchestrator.talk.conversation import Conversation
 from orchestrator.talk.turn import SpokenLine
@@ -20,6 +22,9 @@ from orchestrator.writer import Writer
 
 log = logging.getLogger(__name__)
 
+TOO_LATE = "written too long ago to be answered"
+NO_LINE = "that message"
+"""In place of a line's number: the message that was pointed at is none of this conversation."""
 MAX_AUTHOR_CHARS = 80
 """As long as the name of a friend may be."""
 
@@ -56,10 +61,7 @@ class Audience:
 
     def listen(self) -> list[asyncio.Task[None]]:
         """One task per platform, each until its platform closes."""
-        return [
-            asyncio.create_task(self._listen(platform))
-            for platform in self._stages.platforms.values()
-        ]
+        return [asyncio.create_task(self._listen(platform)) for platform in self._stages.platforms]
 
     async def _listen(self, platform: Platform) -> None:
         try:
@@ -69,6 +71,8 @@ class Audience:
                 except Exception:
                     # One event that goes wrong must not make the show deaf.
                     log.exception("%s: %s", platform.name, event)
+        except StageLost as error:
+            await self._stages.lose(platform, str(error))
         except Exception:
             log.exception("%s: nothing more is heard from there", platform.name)
 
@@ -91,17 +95,24 @@ class Audience:
         addressed = event.addressed or self._speaker_of(reply_to)
         author = _storable(plain_words(event.author))[:MAX_AUTHOR_CHARS] or "somebody"
         now = self._clock.now()
+        is_late = event.at is not None and event.at < now - STILL_WAITING
+        why = {"stage": platform.name, "addressed": list(addressed)}
+        if event.at is not None:
+            why["written_at"] = event.at.isoformat()
+        if is_late:
+            why["reason"] = TOO_LATE
         line_id = await self._writer.write(
-            lambda: self._transcript.add(
-                author, "person", text,
-                {"stage": platform.name, "addressed": list(addressed)}, now, reply_to,
-            )
-        )  # fmt: skip
+            lambda: self._transcript.add(author, "person", text, why, now, reply_to)
+        )
         await self._writer.write(
             lambda: self._transcript.posted(line_id, platform.name, event.message_id)
         )
-        line = SpokenLine(line_id, author, "", now, by_person=True)
-        self._conversation.heard(line.reworded(text, self._picker), addressed)
+        line = SpokenLine(line_id, author, "", now, by_person=True).reworded(text, self._picker)
+        if is_late:
+            self._conversation.resume([line])
+        else:
+            self._conversation.heard(line, addressed)
+        self._stages.relay(platform, line_id, author, text)
 
     def _speaker_of(self, line_id: int | None) -> tuple[str, ...]:
         """The friend who said the line, who is thereby the one to answer a reply to it."""
@@ -113,37 +124,51 @@ class Audience:
 
     async def _on_command(self, platform: Platform, event: Command) -> None:
         self._conversation.person_is_here()
-        is_done = True
+        argument, line_id, is_done = event.argument, None, True
+        if event.message_id is not None:
+            pointed_at = self._line_of(platform, event.message_id)
+            argument = NO_LINE if pointed_at is None else str(pointed_at)
         try:
-            answer = await self._control.carry_out(event.name, event.argument)
+            carried_out = await self._control.carry_out(event.name, argument)
+            answer, line_id = carried_out.answer, carried_out.line
         except Refused as error:
             answer, is_done = str(error), False
         now = self._clock.now()
         why = {
-            "stage": platform.name, "name": event.name, "argument": event.argument,
-            "answer": answer, "done": is_done,
+            "stage": platform.name, "name": event.name, "argument": argument,
+            "answer": answer, "done": is_done, "line": line_id,
         }  # fmt: skip
         text = f"/{event.name} {event.argument}".strip()
         await self._writer.write(
             lambda: self._transcript.add(event.author, "command", text, why, now)
         )
-        await self._stages.tell(platform, answer)
+        if event.answer is None:
+            await self._stages.tell(platform, answer)
+            return
+        try:
+            await event.answer(answer)
+        except StageFailed as error:
+            log.warning("%s: %s", platform.name, error)
 
     async def _on_edit(self, platform: Platform, event: Edit) -> None:
         line_id = self._line_of(platform, event.message_id)
         text = _storable(plain_words(event.text))
-        if line_id is None or not text:
+        line = self._transcript.line(line_id) if line_id is not None else None
+        if line is None or not text or text == line.text:
             return
-        self._conversation.reworded(line_id, text, self._picker)
+        self._conversation.reworded(line.id, text, self._picker)
         now = self._clock.now()
-        await self._writer.write(lambda: self._transcript.replace_text(line_id, text, None, now))
+        await self._writer.write(lambda: self._transcript.replace_text(line.id, text, None, now))
+        await self._stages.reword(line.id, line.speaker, text, but_not_on=platform)
 
     async def _on_deletion(self, platform: Platform, event: Deletion) -> None:
         line_id = self._line_of(platform, event.message_id)
-        if line_id is None:
+        line = self._transcript.line(line_id) if line_id is not None else None
+        if line is None or line.unsaid:
             return
-        self._conversation.unsay(line_id)
-        await self._writer.write(lambda: self._transcript.unsay(line_id))
+        self._conversation.unsay(line.id)
+        await self._writer.write(lambda: self._transcript.unsay(line.id))
+        await self._stages.take_back(line.id, but_not_on=platform)
 
     async def _on_reaction(self, platform: Platform, event: Reaction) -> None:
         now = self._clock.now()

@@ -9,7 +9,7 @@ import random
 import shlex
 import signal
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,22 +19,25 @@ import aiohttp
 
 from model_server import wire
 from model_server.checkpoint_format import Manifest
+from orchestrator.backstage import Backstage
 from orchestrator.cli import worded
 from orchestrator.clock import Clock, RealClock, VirtualClock
-from orchestrator.errors import OrchestratorError
+from orchestrator.errors import OrchestratorError, StageLost
 from orchestrator.phrases import PhrasePicker, load_picker
 from orchestrator.platforms import Platform
-from orchestrator.platforms.terminal import TerminalPlatform
 from orchestrator.replay import conversation_chance, settings_of_run
 from orchestrator.resuming import take_up
 from orchestrator.servers import Servers
 from orchestrator.servers.client import KEY_VARIABLE
 from orchestrator.settings import Friend, GenerationSettings, Show, read_show
+from orchestrator.stages import Stages
+from orchestrator.staging import on_stage, stages_of
 from orchestrator.swarm import Swarm
 from orchestrator.talk.conversation import SEED_LIMIT, Conversation
 from orchestrator.talk.pacing import Pacing, own_factors
 from orchestrator.talk.turn_taking import Habits, Member
 from orchestrator.transcript import Transcript
+from orchestrator.transcript.file import transcript_path
 
 log = logging.getLogger(__name__)
 
@@ -55,11 +58,15 @@ class ShowOptions:
 
     settings: Path | None = None
     friend: str | None = None
-    platform: str | None = None
+    platforms: tuple[str, ...] = ()
     lines: int | None = None
     seed: int | None = None
     fast: bool = False
     new: bool = False
+
+    @property
+    def ends_by_itself(self) -> bool:
+        return self.lines is not None
 
     @property
     def is_fresh(self) -> bool:
@@ -76,7 +83,9 @@ async def run_show(options: ShowOptions) -> None:
     show = await asyncio.to_thread(read_show, options.settings, also_learning=is_chat)
     if options.friend is not None:
         show = _with_one_friend(show, options.friend)
-    stages = [TerminalPlatform({friend.name: friend.color for friend in show.friends})]
+    stages = on_stage(
+        show, stages_of(show, options.platforms, ends_by_itself=options.ends_by_itself)
+    )
     playing = asyncio.create_task(play(show, options, stages))
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -98,13 +107,10 @@ def _with_one_friend(show: Show, name: str) -> Show:
     raise OrchestratorError(f"There is no friend called {name!r}; there are {names}.")
 
 
-async def play(show: Show, options: ShowOptions, stages: Sequence[Platform]) -> None:
-    """Puts everything together and lets the friends talk on these stages, until cancelled or
-    enough lines are said. Raises OrchestratorError."""
+async def play(show: Show, options: ShowOptions, stages: Mapping[str, Sequence[Platform]]) -> None:
+    """Puts everything together and lets the friends talk on the stages of each conversation,
+    until cancelled or enough lines are said. Raises OrchestratorError."""
     settings = show.settings
-    # A seed of its own for each run, known to the transcript, so that any can be replayed.
-    seed = random.SystemRandom().randrange(SEED_LIMIT) if options.seed is None else options.seed
-    is_limited = options.lines is None  # whoever asks for so many lines gets them
     async with AsyncExitStack() as stack:
         session = await stack.enter_async_context(aiohttp.ClientSession(headers=key_headers()))
         # spaCy takes as long to load as the servers to start.
@@ -113,18 +119,54 @@ async def play(show: Show, options: ShowOptions, stages: Sequence[Platform]) -> 
             lambda: load_picker(settings.phrases.pipeline, settings.language, names)
         )
         servers = await stack.enter_async_context(
-            Servers(
-                show, session, random.Random(f"{seed} servers"), waits_for_all=options.is_repeatable
-            )
+            Servers(show, session, random.Random(), waits_for_all=options.is_repeatable)
         )
         picker = await loading
-        clock: Clock = VirtualClock(real=not options.fast) if options.is_repeatable else RealClock()
-        transcript = stack.enter_context(
-            Transcript.open(
-                show.home / "data" / "transcript.sqlite", fresh=options.is_fresh, seed=seed,
-                now=clock.now(), settings=settings_of_run(settings, limited=is_limited),
-            )
-        )  # fmt: skip
+        conversations = [
+            asyncio.create_task(_one_conversation(show, options, name, on, servers, picker))
+            for name, on in stages.items()
+        ]
+        await _until_all_end(conversations)
+
+
+async def _until_all_end(conversations: Sequence[asyncio.Task[None]]) -> None:
+    """One whose stages are gone leaves the others alone. Raises OrchestratorError if that became
+    of all of them."""
+    try:
+        done, running = await asyncio.wait(conversations, return_when=asyncio.FIRST_COMPLETED)
+        while running and all(isinstance(task.exception(), StageLost | None) for task in done):
+            more, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+            done |= more
+    finally:
+        for task in conversations:
+            task.cancel()
+        await asyncio.gather(*conversations, return_exceptions=True)
+    errors = [error for task in done if (error := task.exception())]
+    for error in errors:
+        if not isinstance(error, StageLost):
+            raise error
+    if len(errors) == len(conversations):
+        raise OrchestratorError("\n".join(map(str, errors)))
+
+
+async def _one_conversation(
+    show: Show,
+    options: ShowOptions,
+    name: str,
+    stages: Sequence[Platform],
+    servers: Servers,
+    picker: PhrasePicker,
+) -> None:
+    """Raises StageLost if all of its stages are gone for good."""
+    settings = show.settings
+    # A seed of its own for each run, known to the transcript, so that any can be replayed.
+    seed = random.SystemRandom().randrange(SEED_LIMIT) if options.seed is None else options.seed
+    is_limited = options.lines is None  # whoever asks for so many lines gets them
+    clock: Clock = VirtualClock(real=not options.fast) if options.is_repeatable else RealClock()
+    with Transcript.open(
+        transcript_path(show.home, name), fresh=options.is_fresh, seed=seed,
+        now=clock.now(), settings=settings_of_run(settings, limited=is_limited),
+    ) as transcript:  # fmt: skip
         manifests = {friend.name: servers.manifest_of(friend.name) for friend in show.friends}
         members = [member_of(friend, manifests[friend.name]) for friend in show.friends]
         conversation = Conversation(
@@ -141,8 +183,14 @@ async def play(show: Show, options: ShowOptions, stages: Sequence[Platform]) -> 
             sampling_of(settings.generation), random.Random(f"{seed} pauses"),
             models={name: _model_facts(manifest) for name, manifest in manifests.items()},
         )  # fmt: skip
-        await _welcome(show, servers, stages)
-        await swarm.run(options.lines)
+        backstage = Backstage(show, transcript, swarm.control, servers, picker, clock.now)
+        swarm.changed = backstage.tell
+        try:
+            await swarm.stages.open(lambda platform: platform.open(backstage))
+            await _welcome(show, servers, swarm.stages)
+            await swarm.run(options.lines)
+        finally:
+            await swarm.stages.close()
 
 
 def key_headers() -> dict[str, str] | None:
@@ -199,7 +247,8 @@ def sampling_of(settings: GenerationSettings) -> wire.Sampling:
     )
 
 
-async def _welcome(show: Show, servers: Servers, stages: Sequence[Platform]) -> None:
+async def _welcome(show: Show, servers: Servers, stages: Stages) -> None:
+    """Tells whoever started the show what they can do; a chat is not to be bothered with it."""
     *most, last = [friend.name for friend in show.friends]
     names = f"{', '.join(most)} and {last}" if most else last
     friends = [friend.name for friend in show.friends]
@@ -211,9 +260,15 @@ async def _welcome(show: Show, servers: Servers, stages: Sequence[Platform]) -> 
         url=client.url,
         first=first,
     )
-    for notice in (text, *_who_still_learns(show)):
-        for stage in stages:
-            await stage.notice(notice)
+    places = [platform.where for platform in stages.platforms if platform.where]
+    seen = [f"The show is to be seen {' and '.join(places)}."] if places else []
+    operators = [p for p in stages.platforms if "operator" in p.capabilities]
+    for platform in operators:
+        for notice in (text, *seen, *_who_still_learns(show)):
+            await stages.tell(platform, notice)
+    if not operators:
+        for notice in (*seen, *_who_still_learns(show)):
+            log.info("%s", notice)
 
 
 def _who_still_learns(show: Show) -> Iterator[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -13,8 +13,9 @@ from typing import Any
 from model_server import wire
 from orchestrator.audience import Audience
 from orchestrator.clock import Clock
-from orchestrator.control import Control, Refused
+from orchestrator.control import Changed, Control, Refused
 from orchestrator.drawing import Drawing, Drawn, Friends
+from orchestrator.errors import StageLost
 from orchestrator.phrases import PhrasePicker
 from orchestrator.platforms import Platform
 from orchestrator.stages import Stages
@@ -36,7 +37,6 @@ LONGEST_REST_SECONDS = 60.0
 """After so long a rest the time is looked at again: it jumps when a laptop wakes up."""
 PERSON_FIRST = "a person went first"
 UNSEEN = "no stage could show the line"
-LET_GO = {"reason": "the line addressed nobody, and the dice let it pass"}
 
 
 class Swarm:
@@ -65,41 +65,61 @@ class Swarm:
         self._pacing = pacing
         self._rng = rng
         self._models = models or {}
-        self._drawing = Drawing(conversation, friends, sampling)
+        self._drawing = Drawing(conversation, friends, sampling, self._last_line_id)
         self._writer = writer or Writer()
-        self._stages = Stages(platforms, transcript, self._writer)
-        self._writer.tell = self._stages.notice
+        self.stages = Stages(platforms, transcript, self._writer)
+        self._writer.tell = self.stages.notice
         self._said = 0
         self._silences = 0
-        self._doing = ""
+        self._doing_now = ""
+        self.changed: Callable[[], None] = lambda: None
         self._woken = asyncio.Event()
         self.control = Control(conversation, self, changed=self.wake)
         self._audience = Audience(
-            conversation, self._stages, transcript, self._writer, picker, clock, self.control,
+            conversation, self.stages, transcript, self._writer, picker, clock, self.control,
             self._woken,
         )  # fmt: skip
 
     async def run(self, lines: int | None = None) -> None:
-        """Speaks until cancelled, or until so many lines have been said."""
+        """Speaks until cancelled, until so many lines have been said, or until every stage is
+        gone for good; then it raises StageLost with what each says."""
         listening = [*self._audience.listen(), asyncio.create_task(self._watch_friends())]
+        talking = asyncio.create_task(self._talk(lines))
+        deserted = asyncio.create_task(self.stages.all_lost.wait())
         try:
-            while lines is None or self._said < lines:
-                await self.control.running.wait()
-                await self._take_turn()
+            await asyncio.wait((talking, deserted), return_when=asyncio.FIRST_COMPLETED)
+            if not talking.done():
+                raise StageLost("\n".join(self.stages.lost.values()))
+            await talking
         finally:
-            for task in listening:
+            for task in (talking, deserted, *listening):
                 task.cancel()
-            await asyncio.gather(*listening, return_exceptions=True)
-            await self._stages.close()
+            await asyncio.gather(talking, deserted, *listening, return_exceptions=True)
+            await self.stages.close()
+
+    async def _talk(self, lines: int | None) -> None:
+        while lines is None or self._said < lines:
+            await self.control.running.wait()
+            await self.stages.when_ready()
+            await self._take_turn()
 
     def wake(self) -> None:
         """Something happened that a waiting show should look at."""
         self._woken.set()
+        self.changed()
+
+    @property
+    def _doing(self) -> str:
+        return self._doing_now
+
+    @_doing.setter
+    def _doing(self, text: str) -> None:
+        self._doing_now = text
+        self.changed()
 
     async def _watch_friends(self) -> None:
         while True:
             await self._friends.changed.wait()
-            self._friends.changed.clear()
             self.wake()
 
     # --- speaking -------------------------------------------------------------------------
@@ -146,11 +166,14 @@ class Swarm:
             drawing.cancel()
             await asyncio.gather(drawing, return_exceptions=True)
 
+    async def _last_line_id(self, _attempt: int) -> int:
+        return self._transcript.last_id()
+
     async def _wait_before(self, drawn: Drawn, began: datetime) -> str | None:
         """Lets the line wait as a person would. Returns why it must not be said any more."""
         assert drawn.text is not None
         last = self._conversation.last_line
-        factor = self._conversation.pause_factor(is_read=self._stages.is_read) / self.control.pace
+        factor = self._conversation.pause_factor(is_read=self.stages.is_read) / self.control.pace
         wait = self._pacing.before(
             drawn.turn.speaker, last.text if last else "", drawn.text, factor, self._rng
         )
@@ -158,7 +181,7 @@ class Swarm:
             spent = (self._clock.now() - began).total_seconds()
             await self._pause(drawn.turn, wait.think - spent)
         if not self._must_give_way(drawn.turn):
-            await self._stages.typing(drawn.turn.speaker)
+            await self.stages.typing(drawn.turn.speaker)
             self._doing = f"{drawn.turn.speaker} types"
             await self._pause(drawn.turn, wait.typing)
         await self.control.running.wait()
@@ -191,7 +214,7 @@ class Swarm:
         line = SpokenLine(line_id, turn.speaker, "", now).reworded(text, self._picker)
         self._conversation.heard(line, turn=turn)
         self._doing = ""
-        if await self._stages.say(line_id, turn.speaker, text):
+        if await self.stages.say(line_id, turn.speaker, text):
             self._said += 1
             self._silences = 0
         else:
@@ -223,7 +246,7 @@ class Swarm:
         log.info("%s stays silent: %s", turn.speaker, reason)
         self._doing = f"{turn.speaker} stayed silent: {reason}"
         if turn.source == "person" and not is_tried_again:
-            await self._stages.notice(f"Nobody had an answer: {reason}.")
+            await self.stages.notice(f"Nobody had an answer: {reason}.")
         if waits:
             await self._pause_after_silence()
 
@@ -233,9 +256,10 @@ class Swarm:
         await self._clock.pause(seconds, self._woken)
 
     async def _record_let_go(self, now: datetime) -> None:
-        for line_id in self._conversation.let_go:
+        for line_id, reason in self._conversation.let_go:
+            why = {"reason": reason}
             await self._writer.write(
-                partial(self._transcript.add, "", "silence", "", LET_GO, now, line_id)
+                partial(self._transcript.add, "", "silence", "", why, now, line_id)
             )
         self._conversation.let_go.clear()
 
@@ -248,7 +272,8 @@ class Swarm:
             await self._writer.write(
                 lambda: self._transcript.add("", "notice", text, {"reason": rest.reason}, now)
             )
-            await self._stages.notice(text)
+            if rest.is_told:
+                await self.stages.notice(text)
         if rest.until is None:
             await self._woken.wait()
         else:
@@ -261,14 +286,14 @@ class Swarm:
     def why(self, line_id: int | None) -> str:
         return explain(self._transcript, self._line(line_id, "explained"))
 
-    async def take_back(self, line_id: int | None) -> str:
+    async def take_back(self, line_id: int | None) -> Changed:
         line = self._friends_line(line_id, "taken back")
         await self._writer.write(lambda: self._transcript.unsay(line.id))
         self._conversation.unsay(line.id)
-        await self._stages.take_back(line.id)
-        return line.speaker
+        await self.stages.take_back(line.id)
+        return Changed(line.id, line.speaker)
 
-    async def say_anew(self, line_id: int | None) -> tuple[str, str]:
+    async def say_anew(self, line_id: int | None) -> Changed:
         line = self._friends_line(line_id, "said anew")
         turn = self._conversation.repeated(line.id, line.speaker, self._clock.now())
         if turn is None:
@@ -280,8 +305,8 @@ class Swarm:
         why = self._why_of(drawn)
         await self._writer.write(lambda: self._transcript.replace_text(line.id, text, why, now))
         self._conversation.reworded(line.id, text, self._picker)
-        await self._stages.reword(line.id, line.speaker, text)
-        return line.speaker, text
+        await self.stages.reword(line.id, line.speaker, text)
+        return Changed(line.id, line.speaker)
 
     def state(self, friend: str) -> str:
         state = self._friends.state(friend)

@@ -6,11 +6,21 @@ A platform never decides what is said. Each says in `capabilities` what it can d
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
-from typing import Literal, Protocol
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Literal, Protocol
 
-Capability = Literal["typing", "edit", "delete", "reactions"]
+if TYPE_CHECKING:
+    from orchestrator.backstage import Backstage
+
+Capability = Literal["typing", "edit", "delete", "reactions", "relay", "echo", "operator"]
+"""`relay`: shows what people say on other stages. `echo`: shows what people say on this one only
+when it is told to, as any relayed line; a chat shows it by itself. `operator`: whoever
+is there started the show."""
+
+Answer = Callable[[str], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +33,9 @@ class PersonLine:
     text: str
     reply_to: str | None = None
     addressed: tuple[str, ...] = ()
+    at: datetime | None = None
+    """When it was said, with a time zone, if that was before now: lines that a platform reads
+    after a gap. One of long ago is taken into the conversation and waits for no answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +45,10 @@ class Command:
     author: str
     name: str
     argument: str
+    answer: Answer | None = field(default=None, compare=False)
+    """Tells that person what came of it; without it the answer is a notice on the platform."""
+    message_id: str | None = None
+    """The message that the person pointed at, if any: /why about this line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,18 +86,33 @@ Event = PersonLine | Command | Reaction | Edit | Deletion | Gap
 
 
 class Platform(Protocol):
-    """One stage of the show."""
+    """One stage of the show. Calls that show something come one at a time, in order; `close` may
+    come at any time."""
 
     name: str
+    """Under which the transcript remembers messages: the same after a restart, and no other
+    stage's ("discord 1234")."""
     capabilities: frozenset[Capability]
+    where: str
+    """Once it is open: where people find it, to be told elsewhere ("on http://...", "in #bots");
+    "" if they are there already."""
+    ready: asyncio.Event
+    """Set while the platform can show lines. The show waits if none can."""
 
     @property
     def is_read(self) -> bool:
         """Whether somebody is known to be reading along; pauses grow where nobody is."""
         ...
 
+    async def open(self, backstage: Backstage) -> None:
+        """Before anything else: connects, listens, checks. Raises StageLost if it cannot be, with
+        one sentence that says what to do. What may come right by itself (no network yet) is no
+        error: `ready` is set later."""
+        ...
+
     def events(self) -> AsyncIterator[Event]:
-        """What people do, until the platform is closed."""
+        """What people do, until the platform is closed. Raises StageLost when it is gone for
+        good."""
         ...
 
     async def say(self, line_id: int, friend: str, text: str) -> str:
@@ -88,13 +120,22 @@ class Platform(Protocol):
         follows raise StageFailed if it cannot be shown."""
         ...
 
+    async def relay(self, line_id: int, author: str, text: str, stage: str) -> str:
+        """Shows a person's line, said on that stage; returns the id of the message."""
+        ...
+
     async def notice(self, text: str) -> None:
         """Tells people something about the show itself."""
         ...
 
-    async def typing(self, friend: str) -> None: ...
+    async def typing(self, friend: str) -> None:
+        """Shows that the friend writes, until they have said something or some ten seconds are
+        over."""
+        ...
 
-    async def edit(self, message_id: str, text: str) -> None: ...
+    async def edit(self, message_id: str, speaker: str, text: str) -> None:
+        """Gives a message that `say` or `relay` made another text."""
+        ...
 
     async def delete(self, message_id: str) -> None: ...
 

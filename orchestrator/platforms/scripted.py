@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 
+from orchestrator.backstage import Backstage
 from orchestrator.platforms import Capability, Event
 
 
@@ -22,10 +23,16 @@ class Shown:
 class ScriptedPlatform:
     """Records what is shown; people's doings are put in with `do`."""
 
-    name = "scripted"
-    capabilities: frozenset[Capability] = frozenset({"typing", "edit", "delete", "reactions"})
+    capabilities: frozenset[Capability] = frozenset(
+        {"typing", "edit", "delete", "reactions", "relay", "operator"}
+    )
 
-    def __init__(self) -> None:
+    def __init__(self, name: str = "scripted") -> None:
+        self.name = name
+        self.where = ""
+        self.ready = asyncio.Event()
+        self.ready.set()
+        self.backstage: Backstage | None = None
         self.shown: list[Shown] = []
         self.notices: list[str] = []
         self.typed_by: list[str] = []
@@ -33,9 +40,17 @@ class ScriptedPlatform:
         self._events: asyncio.Queue[Event | None] = asyncio.Queue()
         self._changed = asyncio.Condition()
 
+    async def open(self, backstage: Backstage) -> None:
+        self.backstage = backstage
+
     def do(self, event: Event) -> None:
         """A person does something."""
         self._events.put_nowait(event)
+
+    async def when(self, is_true: Callable[[], bool]) -> None:
+        """Waits until something that is shown is so."""
+        async with self._changed:
+            await self._changed.wait_for(is_true)
 
     async def when_shown(self, count: int) -> list[Shown]:
         """Waits until so many messages have been shown."""
@@ -60,6 +75,9 @@ class ScriptedPlatform:
             self._changed.notify_all()
         return message_id
 
+    async def relay(self, line_id: int, author: str, text: str, stage: str) -> str:
+        return await self.say(line_id, author, text)
+
     async def notice(self, text: str) -> None:
         async with self._changed:
             self.notices.append(text)
@@ -68,11 +86,15 @@ class ScriptedPlatform:
     async def typing(self, friend: str) -> None:
         self.typed_by.append(friend)
 
-    async def edit(self, message_id: str, text: str) -> None:
-        self._find(message_id).text = text
+    async def edit(self, message_id: str, speaker: str, text: str) -> None:
+        async with self._changed:
+            self._find(message_id).text = text
+            self._changed.notify_all()
 
     async def delete(self, message_id: str) -> None:
-        self._find(message_id).deleted = True
+        async with self._changed:
+            self._find(message_id).deleted = True
+            self._changed.notify_all()
 
     def _find(self, message_id: str) -> Shown:
         return next(shown for shown in self.shown if shown.message_id == message_id)

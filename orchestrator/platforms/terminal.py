@@ -12,6 +12,7 @@ import unicodedata
 from collections.abc import AsyncIterator, Mapping
 from typing import BinaryIO, TextIO
 
+from orchestrator.backstage import Backstage
 from orchestrator.errors import OrchestratorError
 from orchestrator.platforms import Capability, Command, Event, PersonLine
 
@@ -29,7 +30,7 @@ class TerminalPlatform:
     """Standard input and output. The end of the input does not end the show."""
 
     name = "terminal"
-    capabilities: frozenset[Capability] = frozenset()
+    capabilities: frozenset[Capability] = frozenset({"relay", "operator"})
 
     def __init__(
         self,
@@ -46,10 +47,16 @@ class TerminalPlatform:
         self._colors = colors
         self._typed: asyncio.Queue[str] = asyncio.Queue()
         self._numbers = itertools.count(1)
+        self.where = ""
+        self.ready = asyncio.Event()
+        self.ready.set()
 
     @property
     def is_read(self) -> bool:
         return self._out.isatty()
+
+    async def open(self, backstage: Backstage) -> None:
+        """Standard output is there."""
 
     async def events(self) -> AsyncIterator[Event]:
         loop = asyncio.get_running_loop()
@@ -94,6 +101,9 @@ class TerminalPlatform:
             raise OrchestratorError(f"Nothing more can be printed ({error.strerror}).") from error
         return f"said-{line_id}"
 
+    async def relay(self, line_id: int, author: str, text: str, stage: str) -> str:
+        return await self.say(line_id, f"{author} ({stage.partition(' ')[0]})", text)
+
     async def notice(self, text: str) -> None:
         dim = self._notices.isatty() and "NO_COLOR" not in os.environ
         text = "\n".join(map(_printable, text.split("\n")))
@@ -102,7 +112,7 @@ class TerminalPlatform:
     async def typing(self, friend: str) -> None:
         """A terminal has no sign for it."""
 
-    async def edit(self, message_id: str, text: str) -> None:
+    async def edit(self, message_id: str, speaker: str, text: str) -> None:
         """What is printed stays."""
 
     async def delete(self, message_id: str) -> None:

@@ -16,6 +16,7 @@ from typing import Self
 import aiohttp
 
 from model_server.checkpoint_format import Manifest
+from orchestrator.changes import Changes
 from orchestrator.errors import ModelServerDown, OrchestratorError
 from orchestrator.servers.client import Deadlines, ModelClient
 from orchestrator.servers.launch import Launch, Patience, log_file
@@ -43,8 +44,8 @@ class Times:
 class Servers:
     """The model servers of a show, as a context: local ones run inside it and are gone after it.
 
-    `changed` is set whenever the state of any server changes; whoever waits for it clears it,
-    looks at `able()`, and waits. Without `waits_for_all`, the show may begin while some load.
+    `changed` tells of every change of a server's state. Without `waits_for_all`, the show may begin
+    while some load.
     """
 
     def __init__(
@@ -56,7 +57,7 @@ class Servers:
         waits_for_all: bool = True,
         times: Times | None = None,
     ) -> None:
-        self.changed = asyncio.Event()
+        self.changed = Changes()
         self._times = times or Times()
         self._session = session
         self._waits_for_all = waits_for_all
@@ -64,7 +65,7 @@ class Servers:
         self._manifests = {friend.name: friend.manifest for friend in show.friends}
         started = launches(show)
         self._supervisor = Supervisor(
-            started, rng, changed=self.changed.set, patience=self._times.patience
+            started, rng, changed=self.changed.tell, patience=self._times.patience
         )
         self._remote = {
             friend.name: self._watched(friend.name, friend.url, rng)
@@ -82,7 +83,7 @@ class Servers:
             self._session, url, deadlines=self._times.deadlines, on_down=on_down
         )  # fmt: skip
         return RemoteServer(
-            name, client, rng, changed=self.changed.set, pauses=self._times.pauses
+            name, client, rng, changed=self.changed.tell, pauses=self._times.pauses
         )  # fmt: skip
 
     async def __aenter__(self) -> Self:

@@ -82,7 +82,7 @@ def main() -> None:
         crowd = Crowd(friends=[friend.name for friend in show.friends])
         began, cpu = time.monotonic(), time.process_time()
         wanted = ShowOptions(lines=options.lines, seed=options.seed, fast=True)
-        asyncio.run(play(show, wanted, [crowd]))
+        asyncio.run(play(show, wanted, {"main": [crowd]}))
         seconds, cpu = time.monotonic() - began, time.process_time() - cpu
         file = show.home / "data" / "transcript.sqlite"
         with Transcript.read(file) as transcript:

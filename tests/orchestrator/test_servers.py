@@ -28,7 +28,7 @@ from orchestrator.servers.client import Candidate, Deadlines, ModelClient
 from orchestrator.servers.launch import Patience, log_file
 from orchestrator.servers.remote import PollingPauses
 from orchestrator.settings import read_show
-from tests.conftest import ROOT
+from tests.conftest import ROOT, in_company
 from tests.model_server.running import running
 
 DEX = ROOT / "orchestrator" / "demo" / "friends" / "dex"
@@ -67,7 +67,6 @@ async def servers_of(
 async def until(servers: Servers, is_true: Callable[[], bool]) -> None:
     async with asyncio.timeout(30):
         while not is_true():
-            servers.changed.clear()
             await servers.changed.wait()
 
 
@@ -135,7 +134,7 @@ async def test_one_friend_who_cannot_start_does_not_keep_others_from_playing(
     async with servers_of(tmp_path, Ana=DEX, Bo=broken_checkpoint(tmp_path)) as servers:
         assert servers.able() == {"Ana"}
         assert servers.state("Bo").kind == "benched"
-        async with asyncio.timeout(1):  # skipped at once
+        async with asyncio.timeout(in_company(1)):  # skipped at once
             with pytest.raises(ModelServerDown, match="Bo's model server did not start"):
                 await servers.client_of("Bo")
     assert "vocab.bpe" in caplog.text
@@ -219,7 +218,7 @@ async def test_a_server_elsewhere_that_goes_away_is_skipped_until_it_is_back(
                 await draw(client)
             assert servers.able() == set()
             assert servers.state("Dex").kind == "unreachable"
-            async with asyncio.timeout(1):
+            async with asyncio.timeout(in_company(1)):
                 with pytest.raises(ModelServerDown, match="Dex's model server cannot be used"):
                     await servers.client_of("Dex")
             [launch] = launches(read_show(write_settings(tmp_path, Dex=DEX)))

@@ -26,7 +26,7 @@ from orchestrator.servers.launch import Launch, Patience, last_line
 from orchestrator.servers.memory import cost_of
 from orchestrator.servers.process import Server, _Death
 from orchestrator.servers.supervisor import Supervisor
-from tests.conftest import ROOT
+from tests.conftest import ROOT, in_company
 
 DEX = ROOT / "orchestrator" / "demo" / "friends" / "dex"
 PLENTY = 10**12
@@ -312,7 +312,7 @@ async def test_a_server_that_will_not_end_is_killed(tmp_path: Path) -> None:
         await watch.server().when_ready()
         pid = watch.server().pid
         began = time.monotonic()
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < in_company(2)
     assert pid is not None
     assert not psutil.pid_exists(pid)
 
@@ -353,10 +353,13 @@ def test_no_server_outlives_the_orchestrator(when: str, how: signal.Signals) -> 
         assert when == "starting" or len(of_session(process.pid)) == 3
         began = time.monotonic()
         process.send_signal(how)
-        process.wait(timeout=10)
+        try:
+            process.wait(timeout=10)
+        finally:
+            process.kill()
         took = time.monotonic() - began
     if how == signal.SIGINT:
-        assert took < 2
+        assert took < in_company(2)
         assert of_session(process.pid) == []
     _, alive = psutil.wait_procs(of_session(process.pid), timeout=10)
     assert alive == []

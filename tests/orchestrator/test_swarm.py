@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import itertools
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
+from datetime import datetime
 from pathlib import Path
 
 import aiohttp
@@ -14,6 +15,7 @@ import pytest
 from aiohttp import web
 
 from model_server import wire
+from orchestrator.changes import Changes
 from orchestrator.clock import VirtualClock
 from orchestrator.errors import (
     ModelServerBusy,
@@ -76,7 +78,7 @@ class OneServerForAll:
     def __init__(self, client: ModelClient) -> None:
         self.client = client
         self.away: set[str] = set()
-        self.changed = asyncio.Event()
+        self.changed = Changes()
 
     async def client_of(self, friend: str) -> ModelClient:
         return self.client
@@ -95,10 +97,21 @@ class Play:
 
     def __init__(
         self, stage: ScriptedPlatform, server: Server, swarm: Swarm, transcript: Transcript,
-        friends: OneServerForAll,
+        friends: OneServerForAll, now: Callable[[], datetime],
     ) -> None:  # fmt: skip
         self.stage, self.server, self.swarm, self.transcript = stage, server, swarm, transcript
         self.friends = friends
+        self.now = now
+
+    async def when_heard(self) -> None:
+        """Waits until the show knows of all that was done so far."""
+        heard = asyncio.Event()
+
+        async def answer(text: str) -> None:
+            heard.set()
+
+        self.stage.do(Command("Sam", "status", "", answer))
+        await asyncio.wait_for(heard.wait(), 20)
 
     async def run(self, lines: int) -> list[tuple[str, str]]:
         await asyncio.wait_for(self.swarm.run(lines), 20)
@@ -115,6 +128,7 @@ async def start(tmp_path: Path) -> AsyncIterator[Start]:
         async def begin(
             answer: Answer, *, names: tuple[str, ...] = NAMES, fresh: bool = True,
             limits: LimitSettings | None = None, stage: ScriptedPlatform | None = None,
+            more: Sequence[ScriptedPlatform] = (),
         ) -> Play:  # fmt: skip
             server = Server(answer)
             app = web.Application()
@@ -140,10 +154,10 @@ async def start(tmp_path: Path) -> AsyncIterator[Start]:
             take_up(talk, transcript, picker, 12, clock.now())
             friends = OneServerForAll(client)
             swarm = Swarm(
-                talk, friends, [stage], transcript, picker, clock, Pacing(4.0, fast=True),
+                talk, friends, [stage, *more], transcript, picker, clock, Pacing(4.0, fast=True),
                 wire.Sampling(n=5), rng,
             )  # fmt: skip
-            return Play(stage, server, swarm, transcript, friends)
+            return Play(stage, server, swarm, transcript, friends, clock.now)
 
         yield begin
 
@@ -371,12 +385,12 @@ async def test_a_friend_whose_server_is_benched_is_passed_over_until_it_is_back(
     shown = await play.stage.when_shown(3)
     assert {line.friend for line in shown} == {"Ada"}
     play.friends.away = set(NAMES)
-    play.friends.changed.set()
+    play.friends.changed.tell()
     notices = await play.stage.when_noticed(1)
     assert notices == ["Nobody speaks: no friend can answer."]
     count = len(play.stage.shown)
     play.friends.away = {"Ada"}
-    play.friends.changed.set()
+    play.friends.changed.tell()
     shown = await play.stage.when_shown(count + 4)
     assert {line.friend for line in shown[count:]} == {"Bo", "Cy"}
     running.cancel()

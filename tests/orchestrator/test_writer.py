@@ -56,9 +56,8 @@ async def test_what_waiting_does_not_mend_is_raised() -> None:
 
 
 class Plain(ScriptedPlatform):
-    """A stage of another name, on which what stands stays, and which may be away."""
+    """A stage on which what stands stays, and which may be away."""
 
-    name = "plain"
     capabilities: frozenset[Capability] = frozenset()
     is_away = False
 
@@ -72,7 +71,7 @@ async def test_each_stage_is_asked_only_for_what_it_can_and_one_that_fails_stops
     tmp_path: Path,
 ) -> None:
     now = datetime(2026, 3, 1, tzinfo=UTC)
-    able, plain = ScriptedPlatform(), Plain()
+    able, plain = ScriptedPlatform(), Plain("plain")
     with Transcript.open(tmp_path / "t.sqlite", fresh=True, seed=1, now=now) as transcript:
         stages = Stages([plain, able], transcript, Writer())
         line_id = transcript.add("Ada", "friend", "one", {}, now)

@@ -1,0 +1,161 @@
+"""Several stages that show one conversation, and fail alone."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from orchestrator.errors import StageFailed, StageLost
+from orchestrator.platforms import Capability, Deletion, Edit, Event, PersonLine
+from orchestrator.platforms.scripted import ScriptedPlatform
+from orchestrator.stages import LONGEST_BACKLOG, Stages
+from orchestrator.transcript import Transcript
+from orchestrator.writer import Writer
+from tests.orchestrator.test_swarm import Start, numbered, start
+
+__all__ = ["start"]
+
+NOW = datetime(2026, 3, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+def transcript(tmp_path: Path) -> Iterator[Transcript]:
+    with Transcript.open(tmp_path / "t.sqlite", fresh=True, seed=1, now=NOW) as transcript:
+        yield transcript
+
+
+class Hanging(ScriptedPlatform):
+    """Shows nothing until it is let."""
+
+    def __init__(self) -> None:
+        super().__init__("hanging")
+        self.may_go_on = asyncio.Event()
+
+    async def say(self, line_id: int, friend: str, text: str) -> str:
+        await self.may_go_on.wait()
+        return await super().say(line_id, friend, text)
+
+
+async def test_a_stage_that_hangs_is_left_behind_and_catches_up_in_order(
+    transcript: Transcript,
+) -> None:
+    slow, quick = Hanging(), ScriptedPlatform("quick")
+    stages = Stages([slow, quick], transcript, Writer(), patience_seconds=0.01)
+    for number in range(LONGEST_BACKLOG + 3):
+        line_id = transcript.add("Ada", "friend", str(number), {}, NOW)
+        assert await stages.say(line_id, "Ada", str(number))
+    assert len(quick.shown) == LONGEST_BACKLOG + 3
+    slow.may_go_on.set()
+    shown = await slow.when_shown(LONGEST_BACKLOG)
+    assert [line.text for line in shown] == [str(number) for number in range(LONGEST_BACKLOG)]
+    assert await slow.when_noticed(1) == [
+        "3 lines were not shown here meanwhile; /transcript has all."
+    ]
+    await stages.close()
+
+
+class Closing(ScriptedPlatform):
+    """Is gone as soon as it should show something."""
+
+    async def say(self, line_id: int, friend: str, text: str) -> str:
+        raise StageLost("The channel is gone; name another one in the settings.")
+
+
+async def test_the_show_goes_on_without_a_stage_that_is_lost(start: Start) -> None:
+    play = await start(numbered(), stage=ScriptedPlatform("here"), more=[Closing("there")])
+    said = await play.run(5)
+    assert len(said) == 5
+    assert play.stage.notices == [
+        "The show goes on without there: The channel is gone; name another one in the settings."
+    ]
+
+
+async def test_the_show_ends_with_the_sentence_of_its_last_stage(start: Start) -> None:
+    play = await start(numbered(), stage=Closing())
+    with pytest.raises(StageLost, match="The channel is gone"):
+        await play.run(5)
+
+
+async def test_a_stage_that_hears_that_it_is_gone_is_lost(start: Start) -> None:
+    class Revoked(ScriptedPlatform):
+        async def events(self) -> AsyncIterator[Event]:
+            raise StageLost("The token was revoked.")
+            yield
+
+    play = await start(numbered(), stage=Revoked())
+    play.stage.ready.clear()
+    with pytest.raises(StageLost, match="revoked"):
+        await play.run(5)
+
+
+async def test_nobody_speaks_while_no_stage_is_ready(start: Start) -> None:
+    play = await start(numbered())
+    play.stage.ready.clear()
+    running = asyncio.create_task(play.run(3))
+    play.stage.do(PersonLine("p1", "Sam", "cy, soup?"))
+    await play.when_heard()
+    assert play.server.asked == []
+    play.stage.ready.set()
+    said = await running
+    assert said[0][0] == "Cy"
+
+
+async def test_what_people_say_on_one_stage_is_shown_on_the_others_and_changes_there(
+    start: Start,
+) -> None:
+    here, there = ScriptedPlatform("here"), ScriptedPlatform("there")
+    deaf = ScriptedPlatform("deaf")
+    deaf.capabilities = frozenset[Capability]()
+    play = await start(numbered(), stage=here, more=[there, deaf])
+    play.swarm.control.pause()
+    running = asyncio.create_task(play.run(10**6))
+    here.do(PersonLine("p1", "Sam", "soup?"))
+    [shown] = await there.when_shown(1)
+    assert (shown.friend, shown.text) == ("Sam", "soup?")
+    here.do(Edit("p1", "stew?"))
+    await there.when(lambda: shown.text == "stew?")
+    here.do(Deletion("p1"))
+    await there.when(lambda: shown.deleted)
+    # A reply to the line as it stands there is a reply to the person's line.
+    there.do(PersonLine("p1", "Kim", "what is gone", reply_to=shown.message_id))
+    await here.when_shown(1)
+    rows = [row for row in play.transcript.lines() if row.kind == "person"]
+    assert [(row.text, row.unsaid) for row in rows] == [("stew?", True), ("what is gone", False)]
+    assert rows[1].reply_to == rows[0].id
+    assert deaf.shown == []
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_lines_read_long_after_they_were_written_are_known_but_not_answered(
+    start: Start,
+) -> None:
+    play = await start(numbered())
+    play.swarm.control.pause()
+    running = asyncio.create_task(play.run(10**6))
+    then = play.now() - timedelta(hours=5)
+    play.stage.do(PersonLine("p1", "Sam", "cy, good morning", at=then))
+    play.stage.do(PersonLine("p2", "Sam", "bo, soup?", at=play.now() - timedelta(minutes=5)))
+    await play.when_heard()
+    play.swarm.control.resume()
+    shown = await play.stage.when_shown(1)
+    assert shown[0].friend == "Bo"
+    first, *_ = [row for row in play.transcript.lines() if row.kind == "person"]
+    assert first.why["reason"] == "written too long ago to be answered"
+    assert first.why["written_at"] == then.isoformat()
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_a_stage_without_room_is_no_reason_to_lose_the_others(transcript: Transcript) -> None:
+    class Away(ScriptedPlatform):
+        async def say(self, line_id: int, friend: str, text: str) -> str:
+            raise StageFailed("no connection")
+
+    stages = Stages([Away("away")], transcript, Writer())
+    assert not await stages.say(transcript.add("Ada", "friend", "one", {}, NOW), "Ada", "one")
+    assert [platform.name for platform in stages.platforms] == ["away"]
