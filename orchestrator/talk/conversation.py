@@ -16,6 +16,7 @@ from itertools import accumulate
 from orchestrator.phrases import Phrase, PhrasePicker
 from orchestrator.settings import ConversationSettings, LimitSettings
 from orchestrator.talk.addressing import Names
+from orchestrator.talk.crowd import Crowd
 from orchestrator.talk.limits import Limits, Rest
 from orchestrator.talk.repeats import RecentLines
 from orchestrator.talk.themes import Themes, with_chances
@@ -24,6 +25,12 @@ from orchestrator.talk.turn_taking import Choice, Member, TurnTaking
 from orchestrator.talk.waiting import TOPIC_LINES, Request, Requests
 
 SEED_LIMIT = 2**31
+MOST_WAITING = 50
+"""People's lines that may wait for an answer: at some twenty answers in a minute nobody remembers
+what the fiftieth was about."""
+PASSED_BY_CHANCE = "the line addressed nobody, and the dice let it pass"
+AMONG_THEMSELVES = "people are talking among themselves"
+TOO_MANY = f"{MOST_WAITING} other lines were waiting for an answer"
 PHRASE_LINES = 3
 """A phrase is taken from one of the last so many lines."""
 SHOWN_CHARS = 16_000
@@ -57,9 +64,9 @@ class Conversation:
         self._themes = Themes(bounds.phrase_rounds)
         self._requests = Requests()
         self._stuck: set[str] = set()
-        self.let_go: list[int] = []
-        """People's lines that, as it happened, nobody was to answer; whoever reads it empties
-        it."""
+        self._crowd = Crowd(bounds.people_per_minute) if limits else None
+        self.let_go: list[tuple[int, str]] = []
+        """People's lines that nobody is to answer, and why; whoever reads it empties it."""
 
     # --- what happened ----------------------------------------------------------------------
 
@@ -99,6 +106,15 @@ class Conversation:
 
     def _wait_for_answer(self, line: SpokenLine, addressed: Sequence[str]) -> None:
         to = tuple(dict.fromkeys(addressed)) or tuple(self.names.addressed_in(line.text))
+        if self._crowd and not to:
+            self._crowd.heard(line.speaker, line.said_at)
+            if self._crowd.busy_until(line.said_at):
+                passed = self._requests.let_pass()
+                self.let_go += [(line_id, AMONG_THEMSELVES) for line_id in (*passed, line.id)]
+                return
+        if len(self._requests.lines) >= MOST_WAITING:
+            self.let_go.append((line.id, TOO_MANY))
+            return
         self._requests.lines.append(Request(to, line))
 
     def _remember(self, line: SpokenLine, phrase: str = "") -> None:
@@ -180,6 +196,9 @@ class Conversation:
                 return turn
         if self._requests.wishes:
             return self._granted(speakers, now)
+        if self._crowd and (until := self._crowd.busy_until(now)):
+            reason = f"{AMONG_THEMSELVES}; whoever names a friend is answered"
+            return Rest(reason, until, is_told=False)
         if self._limits and (rest := self._limits.rest(now)):
             return rest
         talkative = [name for name in speakers if self.members[name].talkativeness]
@@ -208,7 +227,7 @@ class Conversation:
         is_open = not request.addressed and not request.failed
         if is_open and chance < 1 and self._rng.random() >= chance:
             self._requests.settled()
-            self.let_go.append(line.id)
+            self.let_go.append((line.id, PASSED_BY_CHANCE))
             return None
         choice = self._answerer(request, able, now, f"{line.speaker} addressed")
         if not request.addressed:

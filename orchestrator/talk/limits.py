@@ -23,6 +23,8 @@ class Rest:
 
     reason: str
     until: datetime | None = None
+    is_told: bool = True
+    """Whether people should hear of it."""
 
 
 class Limits:

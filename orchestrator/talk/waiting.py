@@ -94,6 +94,12 @@ class Requests:
             request = replace(request, addressed=request.addressed + others)
         self.lines.appendleft(request)
 
+    def let_pass(self) -> list[int]:
+        """Lines that address nobody wait no longer; returns their ids."""
+        waiting = list(self.lines)
+        self.lines = deque(request for request in waiting if request.addressed or request.failed)
+        return [r.line.id for r in waiting if r not in self.lines and r.line]
+
     def forget(self, line_id: int) -> None:
         """A person's line is gone, and waits no longer."""
         self.lines = deque(r for r in self.lines if r.line and r.line.id != line_id)
