@@ -20,6 +20,9 @@ from orchestrator.errors import OrchestratorError
 
 DONE, FAILED, MISTAKE, INTERRUPTED = 0, 1, 2, 130
 
+PLATFORMS = ("terminal", "web", "discord", "telegram")
+CHAT_PLATFORMS = ("discord",)
+"""Those that `botconvo doctor` knows by name."""
 LARGEST_SEED = 2**63 - 1
 """SQLite, which keeps it, has no larger numbers."""
 
@@ -97,7 +100,12 @@ def build_parser() -> argparse.ArgumentParser:
     _transcript_commands(commands)
     text = "look whether everything is in order, and how to mend what is not"
     doctor = commands.add_parser("doctor", help=text, description=text)
+    doctor.add_argument(
+        "platform", nargs="?", choices=CHAT_PLATFORMS, metavar="PLATFORM",
+        help="only this one, also if no stage is there yet: " + ", ".join(CHAT_PLATFORMS),
+    )  # fmt: skip
     doctor.add_argument("--settings", type=Path, metavar="FILE")
+    doctor.add_argument("--post", action="store_true", help="post a line and delete it again")
     doctor.add_argument("--deep", action="store_true", help="have every friend say a few words")
     doctor.add_argument("--json", action="store_true", help="print one JSON document")
     doctor.set_defaults(command=_doctor)
@@ -111,7 +119,7 @@ def _transcript_commands(commands: Any) -> None:  # argparse keeps the type priv
     why = commands.add_parser("why", help=text, description=text)
     why.add_argument("line", nargs="?", default="last", metavar="LINE", help="its number, or: last")
     why.add_argument("--json", action="store_true", help="print one JSON document")
-    why.add_argument("--settings", type=Path, metavar="FILE")
+    _which_show(why)
     why.set_defaults(command=_why)
     text = "what was said: on the terminal, or as a file to keep"
     transcript = commands.add_parser("transcript", help=text, description=text)
@@ -131,7 +139,7 @@ def _transcript_commands(commands: Any) -> None:  # argparse keeps the type priv
             f"--{form}", action="store_const", const=form, dest="form", default="text", help=text
         )
     transcript.add_argument("--out", type=Path, metavar="FILE", help="default: standard output")
-    transcript.add_argument("--settings", type=Path, metavar="FILE")
+    _which_show(transcript)
     transcript.set_defaults(command=_transcript)
     text = "repeat a conversation from its seed, and say where it differs"
     replay = commands.add_parser("replay", help=text, description=text)
@@ -140,13 +148,24 @@ def _transcript_commands(commands: Any) -> None:  # argparse keeps the type priv
         "--choices", action="store_true", help="only who spoke about what; asks no model"
     )
     replay.add_argument("--json", action="store_true", help="print one JSON document")
-    replay.add_argument("--settings", type=Path, metavar="FILE")
+    _which_show(replay)
     replay.set_defaults(command=_replay)
+
+
+def _which_show(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--of", default="main", metavar="NAME",
+        help="conversation of the stages with this word as their conversation in the settings",
+    )  # fmt: skip
+    parser.add_argument("--settings", type=Path, metavar="FILE")
 
 
 def _show_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--settings", type=Path, metavar="FILE")
-    parser.add_argument("--platform", choices=["terminal"], help="this stage only")
+    parser.add_argument(
+        "--platform", choices=PLATFORMS, action="append", default=[],
+        help="only this stage of the settings; may be given again for another one",
+    )  # fmt: skip
     parser.add_argument("--lines", type=int, metavar="N", help="end after so many lines")
     parser.add_argument("--seed", type=int, help="the same lines on every run")
     parser.add_argument("--fast", action="store_true", help="no pauses")
@@ -162,13 +181,14 @@ def _run(options: argparse.Namespace) -> int:
         format="%(levelname)s %(name)s: %(message)s",
         stream=sys.stderr,
     )
+    logging.getLogger("orchestrator.show").setLevel(logging.INFO)
     if options.lines is not None and options.lines < 1:
         raise OrchestratorError("--lines: at least one line, please.")
     if options.seed is not None and abs(options.seed) > LARGEST_SEED:
         raise OrchestratorError(f"--seed: a number up to {LARGEST_SEED}, please.")
     _prepare_output()
     show = ShowOptions(
-        settings=options.settings, friend=options.friend, platform=options.platform,
+        settings=options.settings, friend=options.friend, platforms=tuple(options.platform),
         lines=options.lines, seed=options.seed, fast=options.fast, new=options.new,
     )  # fmt: skip
     try:
@@ -191,14 +211,16 @@ def _forget(options: argparse.Namespace) -> int:
 def _why(options: argparse.Namespace) -> int:
     from orchestrator.transcript.commands import why
 
-    _put([why(options.line, options.settings, as_json=options.json)])
+    _put([why(options.line, options.settings, options.of, as_json=options.json)])
     return DONE
 
 
 def _transcript(options: argparse.Namespace) -> int:
     from orchestrator.transcript.commands import Choice, transcript_pieces, write
 
-    choice = Choice(options.since, options.until, options.search, options.all, options.form)
+    choice = Choice(
+        options.since, options.until, options.search, options.all, options.form, options.of
+    )
     pieces = transcript_pieces(choice, options.settings, datetime.now(UTC))
     if options.out is None:
         _put(pieces)
@@ -214,7 +236,7 @@ def _replay(options: argparse.Namespace) -> int:
     text, is_same = replay(
         ReplayOptions(
             options.settings, options.conversation, words=not options.choices,
-            as_json=options.json,
+            as_json=options.json, of=options.of,
         )
     )  # fmt: skip
     _put([text, "\n"])
@@ -243,12 +265,16 @@ def _put(pieces: Iterable[str]) -> None:
 
 
 def _doctor(options: argparse.Namespace) -> int:
-    from orchestrator.doctor import document, examined, line_of, summary
+    from orchestrator.doctor import checks_of, document, examined, line_of, summary
 
     # What is amiss with servers comes as a finding.
     logging.basicConfig(level=logging.ERROR, stream=sys.stderr)
     findings = []
-    for finding in examined(options.settings, is_deep=options.deep):
+    found = examined(
+        options.settings, is_deep=options.deep, checks=checks_of(options.platform or ""),
+        platform=options.platform or "", is_posting=options.post,
+    )  # fmt: skip
+    for finding in found:
         findings.append(finding)
         if not options.json:
             print(worded(line_of(finding)), flush=True)

@@ -18,6 +18,7 @@ from orchestrator.cli import worded
 from orchestrator.errors import OrchestratorError
 from orchestrator.servers.launch import log_file
 from orchestrator.settings import FriendSettings, find_settings, read_settings
+from orchestrator.transcript.file import transcript_paths
 from orchestrator.transcript.traces import forget_speakers
 
 DONE, FAILED = 0, 1
@@ -47,7 +48,7 @@ def forget(name: str, *, settings: Path | None, corpus: Path | None, as_json: bo
         plan = _other_process(name, home, corpus, "--dry-run", "--missing-ok")
         named = [friend for friend in friends if _is_of(friend, plan, home)]
         names = {*plan["names"], *(friend.name for friend in named)}
-        lines = forget_speakers(home / "data" / "transcript.sqlite", names)
+        lines = sum(forget_speakers(path, names) for path in transcript_paths(home))
         logs = _remove_logs(home / "data" / "logs", names)
         known_here = lines or logs or named
         receipt = _other_process(name, home, corpus, *(["--missing-ok"] if known_here else []))

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.checks import Finding, Patient
-from orchestrator.transcript.file import PATIENCE_SECONDS, SCHEMA_VERSION
+from orchestrator.transcript.file import PATIENCE_SECONDS, SCHEMA_VERSION, transcript_paths
 
 PRIVATE_FOLDERS = ("/run/secrets",)
 """Where containers put secrets, with modes of their own; systemd's is $CREDENTIALS_DIRECTORY."""
@@ -89,28 +89,30 @@ def _is_kept_private(path: Path) -> bool:
 
 def transcript(patient: Patient) -> Iterator[Finding]:
     """The transcript opens, is whole, and of a form that this version reads."""
-    path = patient.home / "data" / "transcript.sqlite"
-    remedy = f"end the show if one runs, and move {path} away; the next show begins a new one"
-    if not path.exists():
+    paths = transcript_paths(patient.home)
+    if not paths:
         yield Finding("ok", "transcript", "none yet")
-        return
+    for path in paths:
+        yield _transcript(path)
+
+
+def _transcript(path: Path) -> Finding:
+    remedy = f"end the show if one runs, and move {path} away; the next show begins a new one"
     try:
         version, verdict = _looked_into(path)
     except sqlite3.DatabaseError as error:
-        yield Finding("problem", "transcript", f"{path}: {error}", remedy)
-        return
+        return Finding("problem", "transcript", f"{path}: {error}", remedy)
     if verdict != "ok":
-        yield Finding("problem", "transcript", f"{path} is damaged: {verdict}", remedy)
-    elif version > SCHEMA_VERSION:
-        yield Finding("problem", "transcript", f"{path} is of a newer version of BotConvo "
+        return Finding("problem", "transcript", f"{path} is damaged: {verdict}", remedy)
+    if version > SCHEMA_VERSION:
+        return Finding("problem", "transcript", f"{path} is of a newer version of BotConvo "
                       f"(schema {version})", f"install the newer version, or {remedy}")  # fmt: skip
-    elif version < 1:
-        yield Finding("problem", "transcript", f"{path} is another program's", remedy)
-    elif version < SCHEMA_VERSION:
-        yield Finding("ok", "transcript", f"{path}, of an older form (schema {version}), which "
+    if version < 1:
+        return Finding("problem", "transcript", f"{path} is another program's", remedy)
+    if version < SCHEMA_VERSION:
+        return Finding("ok", "transcript", f"{path}, of an older form (schema {version}), which "
                       "the next show brings up to date")  # fmt: skip
-    else:
-        yield Finding("ok", "transcript", f"{path}, schema {version}, {_size(path)}")
+    return Finding("ok", "transcript", f"{path}, schema {version}, {_size(path)}")
 
 
 def corpus(patient: Patient) -> Iterator[Finding]:

@@ -15,6 +15,7 @@ from orchestrator.settings import find_settings
 from orchestrator.transcript import Transcript
 from orchestrator.transcript.explain import explain, wanted_line
 from orchestrator.transcript.export import FORMS, as_data
+from orchestrator.transcript.file import MAIN, transcript_path
 from orchestrator.transcript.records import TranscriptLine
 from orchestrator.transcript.when import counted, moment
 
@@ -28,17 +29,18 @@ class Choice:
     search: str | None = None
     all: bool = False
     form: str = "text"
+    of: str = MAIN
 
 
-def transcript_file(settings: Path | None) -> Path:
+def transcript_file(settings: Path | None, conversation: str = MAIN) -> Path:
     """Where the show keeps its transcript. Raises SettingsError if the named file is missing."""
     found = find_settings(settings)
-    return (found.parent if found else Path()) / "data" / "transcript.sqlite"
+    return transcript_path(found.parent if found else Path(), conversation)
 
 
-def why(which: str, settings: Path | None, *, as_json: bool) -> str:
+def why(which: str, settings: Path | None, conversation: str = MAIN, *, as_json: bool) -> str:
     """Explains a line, by its number or "last". Raises OrchestratorError."""
-    with Transcript.read(transcript_file(settings)) as transcript:
+    with Transcript.read(transcript_file(settings, conversation)) as transcript:
         line = wanted_line(transcript, which)
         if not as_json:
             return explain(transcript, line) + "\n"
@@ -60,7 +62,7 @@ def transcript_pieces(choice: Choice, settings: Path | None, now: datetime) -> I
         raise OrchestratorError(
             f"--since {choice.since} is not before --until {choice.until}; exchange them."
         )
-    with Transcript.read(transcript_file(settings)) as transcript:
+    with Transcript.read(transcript_file(settings, choice.of)) as transcript:
         lines = transcript.lines(
             since, until, choice.search, conversation="all" if choice.all else None
         )

@@ -6,14 +6,17 @@ Knows nothing of what a line means. `transcript.py` is the only caller but for t
 from __future__ import annotations
 
 import json
+import shutil
 import sqlite3
 from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from orchestrator.errors import OrchestratorError, TranscriptFull, TranscriptLocked
 
+MAIN = "main"
+"""The conversation of stages that name none."""
 PATIENCE_SECONDS = 5.0
 """How long to try again while a show is writing."""
 SCHEMA_VERSION = 2
@@ -80,6 +83,10 @@ DROP TABLE old_conversations;
 {indexes}
 """
 
+MIGRATION_GROWTH = 2.5
+"""Room that a migration takes, in sizes of the file: the copy, the new tables beside the old, and
+the journal."""
+
 READ_ONLY, INPUT_OUTPUT, FULL, CANNOT_OPEN = (
     sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN,
 )  # fmt: skip
@@ -89,6 +96,18 @@ REMEDIES = {
     INPUT_OUTPUT: "the disk takes nothing more; make room, or mend the disk",
     FULL: "the disk is full; make room",
 }
+
+
+def transcript_path(home: Path, conversation: str = MAIN) -> Path:
+    """Where the lines of a conversation are kept: each has a file of its own, as what is said in
+    one chat is no business of another."""
+    name = "transcript" if conversation == MAIN else f"transcript-{conversation}"
+    return home / "data" / f"{name}.sqlite"
+
+
+def transcript_paths(home: Path) -> list[Path]:
+    """The transcripts of all conversations, as far as there are any."""
+    return sorted((home / "data").glob("transcript*.sqlite"))
 
 
 def connect(path: Path) -> sqlite3.Connection:
@@ -215,11 +234,37 @@ def _form(database: sqlite3.Connection) -> str:
 
 
 def _migrate(database: sqlite3.Connection, path: Path) -> None:
-    _copy(database, _free_name(path.with_name(f"{path.name}.v1")))
+    """All of it or nothing; who comes second finds it done. Killed at any time, it leaves the old
+    file as it was."""
+    _see_that_there_is_room(path)
     with changing(database, path):
-        if _form(database) == "old":
+        if _form(database) != "old":
+            return
+        target = _free_name(path.with_name(f"{path.name}.v1"))
+        part = target.with_name(f"{target.name}.part")
+        try:
+            _copy(path, part)
             _run_script(database, FROM_SCHEMA_1.format(tables=TABLES, indexes=INDEXES))
             _finish(database)
+            part.rename(target)
+        except OSError as error:
+            raise OrchestratorError(
+                f"{target}, a copy to be kept of the older transcript, cannot be written ({error});"
+                " make room, or mend the folder's permissions."
+            ) from error
+        finally:
+            with suppress(OSError):
+                part.unlink(missing_ok=True)
+
+
+def _see_that_there_is_room(path: Path) -> None:
+    needed, free = path.stat().st_size * MIGRATION_GROWTH, shutil.disk_usage(path.parent).free
+    if free < needed:
+        raise OrchestratorError(
+            f"{path} is of an older version of BotConvo, and bringing it up to date takes "
+            f"{needed / 1e6:.0f} MB, of which {free / 1e6:.0f} MB are free; make room. Nothing was "
+            "changed."
+        )
 
 
 def _finish(database: sqlite3.Connection) -> None:
@@ -233,19 +278,15 @@ def _run_script(database: sqlite3.Connection, script: str) -> None:
         database.execute(statement)
 
 
-def _copy(database: sqlite3.Connection, target: Path) -> None:
-    """Copies all of it, also what is in the write-ahead log; at once or not at all."""
-    part = target.with_name(f"{target.name}.part")
+def _copy(path: Path, part: Path) -> None:
+    """Copies all of it, also what is in the write-ahead log. What is locked against writing can be
+    read meanwhile. Raises OSError."""
+    part.unlink(missing_ok=True)
     try:
-        part.unlink(missing_ok=True)
-        with closing(sqlite3.connect(part)) as copy:
-            database.backup(copy)
-        part.rename(target)
-    except (OSError, sqlite3.OperationalError) as error:
-        raise OrchestratorError(
-            f"{target}, a copy to be kept of the older transcript, cannot be written ({error}); "
-            "make room, or mend the folder's permissions."
-        ) from error
+        with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(part)) as target:
+            source.backup(target)
+    except sqlite3.OperationalError as error:
+        raise OSError(str(error)) from error
 
 
 def _free_name(path: Path) -> Path:
