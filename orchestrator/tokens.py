@@ -7,7 +7,7 @@ the environment as it is read, so that no child process inherits it.
 from __future__ import annotations
 
 import os
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from pathlib import Path
 
 from pydantic import SecretStr
@@ -56,7 +56,7 @@ class Tokens:
             raise SettingsError(
                 f"The token of {what} cannot be read from {path}: {error.strerror}."
             ) from error
-        if os.name != "nt" and mode & OTHERS_MAY_READ and not self._is_guarded(path):
+        if os.name != "nt" and mode & OTHERS_MAY_READ and not is_guarded(path, self._environment):
             raise SettingsError(
                 f"{path} holds the token of {what}, and others on this machine may read it; "
                 f"run: chmod 600 {path}"
@@ -66,9 +66,10 @@ class Tokens:
             raise SettingsError(f"{path} should hold the token of {what}, and nothing else.")
         return text
 
-    def _is_guarded(self, path: Path) -> bool:
-        """Whether the folder itself is kept from others."""
-        folders = [SECRETS_FOLDER]
-        if credentials := self._environment.get(CREDENTIALS_VARIABLE):
-            folders.append(Path(credentials))
-        return any(path.resolve().is_relative_to(folder.resolve()) for folder in folders)
+
+def is_guarded(path: Path, environment: Mapping[str, str] = os.environ) -> bool:
+    """Whether the folder itself is kept from others, whatever the file's mode."""
+    folders = [SECRETS_FOLDER]
+    if credentials := environment.get(CREDENTIALS_VARIABLE):
+        folders.append(Path(credentials))
+    return any(path.resolve().is_relative_to(folder.resolve()) for folder in folders)

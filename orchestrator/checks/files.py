@@ -11,10 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.checks import Finding, Patient
+from orchestrator.tokens import OTHERS_MAY_READ, is_guarded
 from orchestrator.transcript.file import PATIENCE_SECONDS, SCHEMA_VERSION, transcript_paths
 
-PRIVATE_FOLDERS = ("/run/secrets",)
-"""Where containers put secrets, with modes of their own; systemd's is $CREDENTIALS_DIRECTORY."""
 SECRET_KEY = re.compile(r"(^|_)(token|secret|password|passwd|api_?key|key)$", re.IGNORECASE)
 SECRET_VALUE = re.compile(
     r"\d{6,12}:[\w-]{30,}"  # Telegram: bot id, colon, secret
@@ -76,15 +75,10 @@ def _secret_file(key: str, path: Path) -> Finding:
                        "write the token into it")  # fmt: skip
     if not has_text:
         return Finding("problem", "secrets", f"{key}: {path} is empty", "write the token into it")
-    if os.name == "posix" and status.st_mode & 0o077 and not _is_kept_private(path):
+    if os.name == "posix" and status.st_mode & OTHERS_MAY_READ and not is_guarded(path):
         return Finding("problem", "secrets", f"{key}: {path} may be read by others",
                        f"mend that with: chmod 600 {path}")  # fmt: skip
     return Finding("ok", "secrets", f"{key}: {path} is its owner's alone")
-
-
-def _is_kept_private(path: Path) -> bool:
-    folders = [*PRIVATE_FOLDERS, os.environ.get("CREDENTIALS_DIRECTORY", "")]
-    return any(path.absolute().is_relative_to(folder) for folder in folders if folder)
 
 
 def transcript(patient: Patient) -> Iterator[Finding]:
