@@ -10,7 +10,7 @@ import shlex
 import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack, nullcontext, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from orchestrator.backstage import Backstage
 from orchestrator.cli import worded
 from orchestrator.clock import Clock, RealClock, VirtualClock
 from orchestrator.errors import OrchestratorError, StageLost
+from orchestrator.only_show import only_show
 from orchestrator.phrases import PhrasePicker, load_picker
 from orchestrator.platforms import Platform
 from orchestrator.replay import conversation_chance, settings_of_run
@@ -83,6 +84,11 @@ async def run_show(options: ShowOptions) -> None:
     show = await asyncio.to_thread(read_show, options.settings, also_learning=is_chat)
     if options.friend is not None:
         show = _with_one_friend(show, options.friend)
+    with nullcontext() if options.is_repeatable else only_show(show.home):
+        await _until_stopped(show, options)
+
+
+async def _until_stopped(show: Show, options: ShowOptions) -> None:
     stages = on_stage(
         show, stages_of(show, options.platforms, ends_by_itself=options.ends_by_itself)
     )
