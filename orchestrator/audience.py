@@ -110,6 +110,9 @@ class Audience:
         line = SpokenLine(line_id, author, "", now, by_person=True).reworded(text, self._picker)
         if is_late:
             self._conversation.resume([line])
+            await self._writer.write(
+                lambda: self._transcript.add("", "silence", "", {"reason": TOO_LATE}, now, line_id)
+            )
         else:
             self._conversation.heard(line, addressed)
         self._stages.relay(platform, line_id, author, text)
@@ -171,12 +174,11 @@ class Audience:
         await self._stages.take_back(line.id, but_not_on=platform)
 
     async def _on_reaction(self, platform: Platform, event: Reaction) -> None:
-        now = self._clock.now()
-        await self._writer.write(
-            lambda: self._transcript.add_reaction(
-                platform.name, event.message_id, event.author, event.emoji, now
-            )
-        )
+        now, kept = self._clock.now(), (platform.name, event.message_id, event.author, event.emoji)
+        if event.removed:
+            await self._writer.write(lambda: self._transcript.remove_reaction(*kept))
+        else:
+            await self._writer.write(lambda: self._transcript.add_reaction(*kept, now))
 
 
 def _storable(text: str) -> str:

@@ -102,6 +102,11 @@ class Control:
         self.changed()
         return done
 
+    def keep(self, name: str, argument: str) -> None:
+        """Does one of the commands that only change what holds. Raises Refused."""
+        answer = self._commands()[name](argument.strip())
+        assert isinstance(answer, str)
+
     def _commands(self) -> Mapping[str, Callable[[str], str | Awaitable[CarriedOut]]]:
         return {
             "pause": lambda _: self.pause(),

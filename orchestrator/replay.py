@@ -18,7 +18,7 @@ from typing import Any
 from orchestrator.control import Changed, Control, Refused
 from orchestrator.drawing import BeforeJudging, Drawn
 from orchestrator.phrases import PhrasePicker
-from orchestrator.resuming import RESUMED_LINES, STILL_WAITING, begin, spoken
+from orchestrator.resuming import RESUMED_LINES, STILL_WAITING, as_before, begin, spoken
 from orchestrator.settings import Settings
 from orchestrator.talk.conversation import Conversation
 from orchestrator.talk.limits import Rest
@@ -96,6 +96,7 @@ class Replay:
         last = said[-max(self._settings.conversation.history_lines, RESUMED_LINES) :]
         begin(self._talk, last, waiting, taken_back[-RESUMED_LINES:], self._picker)
         self._stand_in.lines += [row for row in said if row.kind == "friend"]
+        as_before(self._control, [row for row in earlier if row.kind == "command"])
 
     async def run(self) -> Report:
         """Goes through all that happened, in order."""
@@ -135,7 +136,9 @@ class Replay:
 
     async def _happened(self, row: TranscriptLine) -> None:
         """What was no turn: people's lines and commands, and lines that nobody saw."""
-        if row.kind == "person":
+        if row.kind == "person" and row.why.get("reason"):  # too late to be answered
+            self._talk.resume([self._spoken(row)])
+        elif row.kind == "person":
             self._talk.heard(self._spoken(row), row.why.get("addressed", ()))
         elif row.kind == "command":
             self._talk.person_is_here()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 
+from orchestrator.control import Control, Refused
 from orchestrator.phrases import PhrasePicker
 from orchestrator.talk.conversation import Conversation
 from orchestrator.talk.turn import SpokenLine
@@ -13,6 +15,8 @@ from orchestrator.transcript.records import TranscriptLine
 
 RESUMED_LINES = 50
 """So many lines of an earlier run are taken up."""
+LASTING = frozenset({"pause", "resume", "mute", "unmute", "pace"})
+"""Commands that hold until the opposite one."""
 STILL_WAITING = timedelta(hours=1)
 """Who spoke before that no longer waits for an answer."""
 
@@ -26,6 +30,15 @@ def take_up(
     waiting = transcript.unanswered(now - STILL_WAITING)
     last = transcript.last(max(count, RESUMED_LINES))
     begin(conversation, last, waiting, transcript.unsaid_texts(RESUMED_LINES), picker)
+
+
+def as_before(control: Control, commands: Iterable[TranscriptLine]) -> None:
+    """Mutes, pace and a pause hold until they are ended, also across runs."""
+    for row in commands:
+        if row.why.get("name") not in LASTING or not row.why.get("done", True):
+            continue
+        with suppress(Refused):  # a friend who is no longer here
+            control.keep(row.why["name"], row.why.get("argument", ""))
 
 
 def begin(

@@ -27,7 +27,7 @@ from orchestrator.only_show import only_show
 from orchestrator.phrases import PhrasePicker, load_picker
 from orchestrator.platforms import Platform
 from orchestrator.replay import conversation_chance, settings_of_run
-from orchestrator.resuming import take_up
+from orchestrator.resuming import as_before, take_up
 from orchestrator.servers import Servers
 from orchestrator.servers.client import KEY_VARIABLE
 from orchestrator.settings import Friend, GenerationSettings, Show, read_show
@@ -189,11 +189,14 @@ async def _one_conversation(
             sampling_of(settings.generation), random.Random(f"{seed} pauses"),
             models={name: _model_facts(manifest) for name, manifest in manifests.items()},
         )  # fmt: skip
+        as_before(swarm.control, transcript.commands())
         backstage = Backstage(show, transcript, swarm.control, servers, picker, clock.now)
         swarm.changed = backstage.tell
         try:
             await swarm.stages.open(lambda platform: platform.open(backstage))
             await _welcome(show, servers, swarm.stages)
+            if not swarm.control.running.is_set():
+                await swarm.stages.notice("Paused, as before; /resume goes on.")
             await swarm.run(options.lines)
         finally:
             await swarm.stages.close()

@@ -207,6 +207,13 @@ class Transcript:
         ).fetchone()
         return str(row[0]) if row else None
 
+    def last_message(self, stage: str) -> str | None:
+        """The message of a stage that shows the newest line there."""
+        row = self._database.execute(
+            "SELECT message_id FROM posts WHERE stage = ? ORDER BY line DESC LIMIT 1", (stage,)
+        ).fetchone()
+        return str(row[0]) if row else None
+
     def line(self, line_id: int) -> TranscriptLine | None:
         """Any line of any conversation."""
         found = select(self._database, "id = ?", (line_id,), "")
@@ -273,6 +280,13 @@ class Transcript:
             " AND NOT EXISTS (SELECT 1 FROM lines AS answer WHERE answer.reply_to = lines.id"
             " AND answer.id > lines.id AND answer.kind IN ('friend', 'silence'))",
             (self.conversation, since.isoformat()), "ORDER BY id",
+        )  # fmt: skip
+
+    def commands(self) -> list[TranscriptLine]:
+        """What people wanted of the show in this conversation, in order."""
+        return select(
+            self._database, "conversation = ? AND kind = 'command'", (self.conversation,),
+            "ORDER BY id",
         )  # fmt: skip
 
     def unsaid_texts(self, limit: int) -> list[str]:
