@@ -14,15 +14,33 @@ from tests.conftest import ROOT
 
 PROJECT = """
 [build-system]
-requires = ["setuptools>=77"]
-build-backend = "setuptools.build_meta"
+requires = []
+build-backend = "backend"
+backend-path = ["."]
 [project]
 name = "miniature"
-version = "1"
-[project.optional-dependencies]
-train = []
-[tool.setuptools]
-packages = ["orchestrator"]
+"""
+# Builds what pip installs, with the standard library: setuptools would come from the network.
+BACKEND = """
+import zipfile
+from pathlib import Path
+
+INFO = "miniature-1.dist-info"
+FILES = {
+    "miniature.pth": str(Path(__file__).parent),
+    f"{INFO}/METADATA": "Metadata-Version: 2.1\\nName: miniature\\nVersion: 1\\n"
+    "Provides-Extra: train\\n",
+    f"{INFO}/WHEEL": "Wheel-Version: 1.0\\nGenerator: tests\\nRoot-Is-Purelib: true\\n"
+    "Tag: py3-none-any\\n",
+    f"{INFO}/RECORD": "",
+}
+
+def build_editable(folder, config_settings=None, metadata_directory=None):
+    name = "miniature-1-py3-none-any.whl"
+    with zipfile.ZipFile(Path(folder) / name, "w") as wheel:
+        for path, text in FILES.items():
+            wheel.writestr(path, text)
+    return name
 """
 
 
@@ -31,6 +49,7 @@ def project(tmp_path: Path) -> Path:
     home = tmp_path / "a path with spaces"
     shutil.copytree(ROOT / "scripts", home / "scripts")
     (home / "pyproject.toml").write_text(PROJECT, encoding="utf-8")
+    (home / "backend.py").write_text(BACKEND, encoding="utf-8")
     (home / "orchestrator").mkdir()
     (home / "orchestrator" / "__init__.py").touch()
     (home / "orchestrator" / "__main__.py").write_text(

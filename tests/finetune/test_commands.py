@@ -29,7 +29,7 @@ from finetune.importers.discord_chat_exporter_json import DiscordChatExporterJso
 from finetune.message import ReadOptions
 from finetune.reading.source import Source
 from finetune.selection import Selection
-from tests.conftest import SAMPLE_CHAT, run_botconvo
+from tests.conftest import SAMPLE_CHAT, botconvo_here, run_botconvo
 
 SAMPLE = json.loads(SAMPLE_CHAT.read_text(encoding="utf-8"))
 OPTIONS = ReadOptions()
@@ -56,7 +56,7 @@ def called_oddly(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
 @pytest.fixture
 def odd_corpus() -> Path:
     path = write(Path("odd.json"), called_oddly(SAMPLE["messages"]))
-    done = run_botconvo("import", path, "--corpus", "odd.sqlite")
+    done = botconvo_here("import", path, "--corpus", "odd.sqlite")
     assert done.returncode == 0, done.stderr
     return Path("odd.sqlite")
 
@@ -80,7 +80,7 @@ def test_a_place_that_cannot_be_written_is_named_in_one_sentence(
     corpus_file: Path, arguments: tuple[str, ...], path: str
 ) -> None:
     Path("a_file").touch()
-    done = run_botconvo(*arguments, "--corpus", corpus_file)
+    done = botconvo_here(*arguments, "--corpus", corpus_file)
     assert (done.returncode, done.stdout) == (2, "")
     [line] = done.stderr.splitlines()
     assert line.startswith(f"botconvo: {path}: ")
@@ -110,11 +110,11 @@ def test_an_export_that_is_refused_leaves_the_old_file_alone(
     corpus_file: Path, wrong: tuple[str, ...]
 ) -> None:
     Path("keep.json").write_text("old", encoding="utf-8")
-    done = run_botconvo("export", *wrong, "--out", "keep.json", "--corpus", corpus_file)
+    done = botconvo_here("export", *wrong, "--out", "keep.json", "--corpus", corpus_file)
     assert done.returncode == 2
     assert Path("keep.json").read_text(encoding="utf-8") == "old"
     assert [p.name for p in Path().iterdir()] == ["keep.json"]
-    assert run_botconvo("export", *wrong, "--format", "csv", "--corpus", corpus_file).stdout == ""
+    assert botconvo_here("export", *wrong, "--format", "csv", "--corpus", corpus_file).stdout == ""
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), OSError(28, "No space left on device")])
@@ -144,7 +144,7 @@ def test_a_new_export_takes_the_place_and_the_rights_of_the_old_one(corpus_file:
 
 
 def test_what_is_no_plain_file_is_written_to_and_not_replaced(corpus_file: Path) -> None:
-    run_botconvo("export", "--out", "/dev/null", "--corpus", corpus_file)
+    botconvo_here("export", "--out", "/dev/null", "--corpus", corpus_file)
     assert Path("/dev/null").is_char_device()
 
 
@@ -157,12 +157,12 @@ def test_a_damaged_zip_in_a_folder_is_told_and_the_rest_goes_in() -> None:
         file.write(SAMPLE_CHAT, "b.json")
     data = Path("chats/b.zip").read_bytes()
     Path("chats/b.zip").write_bytes(data[: len(data) // 2])
-    done = run_botconvo("import", "chats")
+    done = botconvo_here("import", "chats")
     assert done.returncode == 1
     assert done.stderr == "botconvo: chats/b.zip is a damaged zip; fetch it once more.\n"
     assert "9 read = 9 new" in done.stdout
     Path("chats/a.json").unlink()
-    done = run_botconvo("import", "chats", "--corpus", "other.sqlite")
+    done = botconvo_here("import", "chats", "--corpus", "other.sqlite")
     assert done.returncode == 2
     assert done.stderr == "botconvo: chats/b.zip is a damaged zip; fetch it once more.\n"
 
@@ -219,19 +219,19 @@ def test_a_file_that_cannot_be_read_does_not_hide_those_after_it(
 
 def test_a_path_through_a_file_is_no_such_file() -> None:
     write(Path("a.json"), SAMPLE["messages"][:9])
-    done = run_botconvo("import", "a.json/b", "a.json")
+    done = botconvo_here("import", "a.json/b", "a.json")
     assert (done.returncode, done.stderr) == (1, "botconvo: a.json/b: no such file.\n")
 
 
 def test_many_problems_of_one_kind_are_summed_up() -> None:
     bad = [{"id": str(number)} for number in range(20)]
     write(Path("a.json"), [*SAMPLE["messages"][:9], *bad])
-    done = run_botconvo("import", "a.json")
+    done = botconvo_here("import", "a.json")
     lines = done.stderr.splitlines()
     assert len(lines) == 4
     assert lines[0].startswith("botconvo: a.json, message 10: ")
     assert lines[3] == "botconvo: ... and 17 more like this in a.json"
-    again = json.loads(run_botconvo("import", "a.json", "--json").stdout)
+    again = json.loads(botconvo_here("import", "a.json", "--json").stdout)
     assert len(again["problems"]) == 20
 
 
@@ -326,12 +326,12 @@ def test_ctrl_c_in_the_first_file_leaves_no_corpus_behind(
 def test_a_selection_that_leaves_nothing_is_told_as_such(
     corpus_file: Path, command: str, selection: tuple[str, ...], sentence: str
 ) -> None:
-    done = run_botconvo(command, *selection, "--corpus", corpus_file)
+    done = botconvo_here(command, *selection, "--corpus", corpus_file)
     assert (done.returncode, done.stdout, done.stderr) == (2, "", f"botconvo: {sentence}\n")
 
 
 def test_a_date_that_is_none_is_answered_with_how_to_write_one(corpus_file: Path) -> None:
-    done = run_botconvo("stats", "--since", "yesterday", "--corpus", corpus_file)
+    done = botconvo_here("stats", "--since", "yesterday", "--corpus", corpus_file)
     assert done.returncode == 2
     assert done.stderr.endswith(
         "argument --since: 'yesterday' is no date; write it as 2024-03-31\n"
@@ -366,7 +366,7 @@ def test_names_are_words_that_a_shell_gives_back() -> None:
 def test_the_next_step_can_be_pasted_whatever_the_name(odd_corpus: Path) -> None:
     for name in ODD_NAMES.values():
         arguments = shlex.split(as_arguments(name))
-        done = run_botconvo("dataset", "--corpus", odd_corpus, "--out", "sets", *arguments)
+        done = botconvo_here("dataset", "--corpus", odd_corpus, "--out", "sets", *arguments)
         assert done.returncode == 0, done.stderr
         step = done.stdout.partition("\nNext: botconvo ")[2]
         assert shlex.split(step) == ["train", *arguments]
@@ -378,21 +378,21 @@ def test_a_proposed_merge_can_be_pasted() -> None:
         message["author"] = {
             **message["author"], "id": str(number % 2), "name": "x", "nickname": "-o'no",
         }  # fmt: skip
-    run_botconvo("import", write(Path("a.json"), messages))
-    shown = run_botconvo("friends").stdout
+    botconvo_here("import", write(Path("a.json"), messages))
+    shown = botconvo_here("friends").stdout
     [line] = [line for line in shown.splitlines() if "may be one person" in line]
     arguments = shlex.split(line.partition("if so: botconvo ")[2])
-    done = run_botconvo(*arguments)
+    done = botconvo_here(*arguments)
     assert done.returncode == 0, done.stderr
     back = shlex.split(done.stdout.partition("take it back: botconvo ")[2])
-    assert run_botconvo(*back).returncode == 0
+    assert botconvo_here(*back).returncode == 0
 
 
 def test_a_name_with_a_line_end_stays_in_its_row(odd_corpus: Path) -> None:
-    rows = run_botconvo("friends", "--corpus", odd_corpus).stdout.splitlines()
+    rows = botconvo_here("friends", "--corpus", odd_corpus).stdout.splitlines()
     [row] = [row for row in rows if row.startswith("a b ")]
     assert row.endswith("discord    person")
-    shown = run_botconvo("stats", "--corpus", odd_corpus).stdout
+    shown = botconvo_here("stats", "--corpus", odd_corpus).stdout
     assert "      - a b [" in shown
     assert "  a b: pooled first; " in shown
     assert on_one_line("a\r\n\x1b[2Jb\u2028c") == "a [2Jb c"
@@ -409,7 +409,7 @@ def test_pictures_of_people_with_emoji_are_drawn_in_silence(odd_corpus: Path, en
 
 
 def test_examples_of_which_nothing_can_be_seen_are_not_printed(corpus_file: Path) -> None:
-    shown = run_botconvo("stats", "--dropped", "--corpus", corpus_file).stdout
+    shown = botconvo_here("stats", "--dropped", "--corpus", corpus_file).stdout
     assert "attachments: " in shown
     assert "''" not in shown
 
@@ -429,7 +429,7 @@ def test_an_empty_corpus_asks_for_a_chat() -> None:
     with Corpus.open(Path("c.sqlite"), create=True) as corpus:
         corpus.database.execute("INSERT INTO chats VALUES (1, 'discord', '1', 'sofa')")
         corpus.database.commit()
-        done = run_botconvo("stats", "--corpus", "c.sqlite")
+        done = botconvo_here("stats", "--corpus", "c.sqlite")
     assert done.returncode == 2
     assert (
         "The corpus holds no messages; import a chat first: botconvo import EXPORT" in done.stderr

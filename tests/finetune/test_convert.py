@@ -27,7 +27,7 @@ from finetune.convert import (
 )
 from finetune.errors import BadBaseModel
 from model_server.checkpoint_format import CheckpointError, Codec, Manifest, Sizes
-from tests.conftest import run_botconvo
+from tests.conftest import botconvo_here, run_botconvo
 
 RECORDED = Path(__file__).parent / "hugging_face"
 ROUNDING: dict[GgufType, float] = {"f32": 0.0, "f16": 1e-3, "q8_0": 6e-3}
@@ -79,7 +79,7 @@ def test_the_command_says_how_near_the_file_is_and_notes_it(folder: Path) -> Non
     assert record is not None
     assert record.model_extra is not None
     assert record.model_extra["greedy_agreement"] == round(check["greedy"], 4)
-    done = run_botconvo("convert", folder, "--no-check")
+    done = botconvo_here("convert", folder, "--no-check")
     assert "likeliest token" not in done.stdout
     assert "greedy_agreement" not in (folder / "botconvo.json").read_text()
 
@@ -225,7 +225,7 @@ def test_a_width_that_q8_0_cannot_pack_is_refused_before_anything_is_left(tmp_pa
 
 
 def test_what_is_missing_is_named(tmp_path: Path) -> None:
-    done = run_botconvo("convert", "nowhere")
+    done = botconvo_here("convert", "nowhere")
     assert (done.returncode, "no such checkpoint folder" in done.stderr) == (2, True)
     (tmp_path / "x.gguf").write_bytes(b"GGUF rubbish")
     with pytest.raises(BadBaseModel, match="no usable GPT-2"):

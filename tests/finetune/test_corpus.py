@@ -21,7 +21,7 @@ from finetune.importers import importer_for
 from finetune.intake import ImportReport
 from finetune.message import ReadOptions
 from finetune.reading.source import Source
-from tests.conftest import SAMPLE_CHAT, run_botconvo
+from tests.conftest import SAMPLE_CHAT, botconvo_here, run_botconvo
 
 SAMPLE = json.loads(SAMPLE_CHAT.read_text(encoding="utf-8"))
 
@@ -215,7 +215,7 @@ def test_another_file_is_not_taken_for_a_corpus(tmp_path: Path) -> None:
     database = sqlite3.connect(tmp_path / "other.sqlite")
     database.execute("CREATE TABLE t (x)")
     database.close()
-    with pytest.raises(FinetuneError, match="no corpus of this"), Corpus.open(Path("other.sqlite")):
+    with pytest.raises(FinetuneError, match="another program"), Corpus.open(Path("other.sqlite")):
         pass
 
 
@@ -230,7 +230,7 @@ def test_the_import_command_reports_what_became_of_every_message() -> None:
 def test_a_wrong_path_and_a_wrong_file_are_named_in_one_sentence_each(tmp_path: Path) -> None:
     (tmp_path / "notes.json").write_text('{"notes": []}', encoding="utf-8")
     (tmp_path / "nothing.json").touch()
-    done = run_botconvo("import", "nowhere.json", "notes.json", "nothing.json")
+    done = botconvo_here("import", "nowhere.json", "notes.json", "nothing.json")
     assert done.returncode == 2
     lines = done.stderr.splitlines()
     assert lines[0] == "botconvo: nowhere.json: no such file."
@@ -243,7 +243,7 @@ def test_a_wrong_path_and_a_wrong_file_are_named_in_one_sentence_each(tmp_path: 
 def test_a_folder_without_exports_leaves_no_corpus_behind() -> None:
     Path("folder").mkdir()
     for sentence in ("folder is an empty folder", "folder holds 1 files and none is a chat export"):
-        done = run_botconvo("import", "folder")
+        done = botconvo_here("import", "folder")
         assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
         assert sentence in done.stderr
         assert not Path("data/corpus.sqlite").exists()
@@ -256,7 +256,7 @@ def test_files_folders_and_zips_may_be_mixed(tmp_path: Path) -> None:
     part[1].rename(tmp_path / "folder" / "1.json")
     with zipfile.ZipFile(tmp_path / "two.zip", "w") as file:
         file.write(part[2], "deep/er/2.json")
-    done = run_botconvo("import", "0.json", "folder", "two.zip", "0.json", "--json")
+    done = botconvo_here("import", "0.json", "folder", "two.zip", "0.json", "--json")
     assert done.returncode == 0, done.stderr
     files = json.loads(done.stdout)["files"]
     assert [file["kept"] for file in files] == [9, 9, 9]
@@ -269,7 +269,7 @@ def test_one_bad_file_among_good_ones_is_reported_and_the_rest_goes_in(tmp_path:
         write(Path("folder") / f"{number}.json", SAMPLE["messages"][number : number + 1])
     data = Path("folder/7.json").read_bytes()
     Path("folder/7.json").write_bytes(data[: data.index(b'"messages"') + 30])
-    done = run_botconvo("import", "folder")
+    done = botconvo_here("import", "folder")
     assert done.returncode == 1
     assert len(done.stderr.splitlines()) == 1
     assert "folder/7.json is broken or cut off after record 0" in done.stderr
@@ -277,9 +277,9 @@ def test_one_bad_file_among_good_ones_is_reported_and_the_rest_goes_in(tmp_path:
 
 
 def test_friends_lists_people_and_with_all_the_bots_too() -> None:
-    run_botconvo("import", SAMPLE_CHAT)
-    people = json.loads(run_botconvo("friends", "--json").stdout)
-    everybody = json.loads(run_botconvo("friends", "--all", "--json").stdout)
+    botconvo_here("import", SAMPLE_CHAT)
+    people = json.loads(botconvo_here("friends", "--json").stdout)
+    everybody = json.loads(botconvo_here("friends", "--all", "--json").stdout)
     assert [row["name"] for row in people] == ["Marlow", "Priya", "Dex", "Juno"]
     assert {row["name"] for row in everybody} - {row["name"] for row in people} == {"DiceGoblin"}
     assert set(people[0]) == {
@@ -288,7 +288,7 @@ def test_friends_lists_people_and_with_all_the_bots_too() -> None:
 
 
 def test_without_a_corpus_the_next_step_is_named() -> None:
-    done = run_botconvo("friends")
+    done = botconvo_here("friends")
     assert done.returncode == 2
     assert "import a chat first: botconvo import EXPORT" in done.stderr
 

@@ -27,7 +27,7 @@ from finetune.errors import FinetuneError, NoSuchFriend, TooLittleText
 from finetune.selection import Selection
 from finetune.training.examples import Examples, dialogue_examples, monologue_examples, pack
 from model_server.checkpoint_format import Codec
-from tests.conftest import run_botconvo
+from tests.conftest import botconvo_here, run_botconvo
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 
@@ -233,7 +233,7 @@ def test_the_dataset_command_writes_all_parts_of_every_friend(corpus_file: Path)
 
 @pytest.mark.parametrize("form", ["json", "csv", "text"])
 def test_the_corpus_is_exported_whole_in_every_form(corpus_file: Path, form: str) -> None:
-    done = run_botconvo("export", "--corpus", corpus_file, "--format", form, "--authors")
+    done = botconvo_here("export", "--corpus", corpus_file, "--format", form, "--authors")
     assert done.returncode == 0
     if form == "json":
         rows = json.loads(done.stdout)

@@ -25,7 +25,7 @@ from model_server.checkpoint_format import HPARAMS_FILE, MANIFEST_FILE, Manifest
 from orchestrator.errors import OrchestratorError
 from orchestrator.transcript import Transcript
 from orchestrator.transcript.traces import forget_speakers
-from tests.conftest import SAMPLE_CHAT, run_botconvo
+from tests.conftest import SAMPLE_CHAT, botconvo_here, run_botconvo
 from tests.finetune.test_people import SAID, say
 
 CORPUS = Path("data/corpus.sqlite")
@@ -349,7 +349,7 @@ def test_who_is_known_from_the_transcript_only_can_be_forgotten() -> None:
     receipt = json.loads(done.stdout)
     assert (receipt["messages"], receipt["transcript_lines"]) == (0, 1)
     assert speakers(path) == ["Bo"]
-    assert run_botconvo("forget", "ana").returncode == 2
+    assert botconvo_here("forget", "ana").returncode == 2
 
 
 def test_the_transcript_goes_first_and_under_all_names() -> None:
@@ -363,10 +363,10 @@ def test_the_transcript_goes_first_and_under_all_names() -> None:
     log.write_text("Ana's server")
     before = path.read_bytes()
     path.write_bytes(b"no database at all, but something else entirely")
-    broken = run_botconvo("forget", "Anastasia")
+    broken = botconvo_here("forget", "Anastasia")
     assert (broken.returncode, gone.is_dir()) == (2, True)
     path.write_bytes(before)
-    shown = run_botconvo("forget", "Anastasia").stdout
+    shown = botconvo_here("forget", "Anastasia").stdout
     for told in ("1 messages of 1 accounts", str(gone), str(log), "transcript: 2 lines"):
         assert f"  {told}\n" in shown or f": {told}\n" in shown
     assert "exported or wrote elsewhere" in shown
@@ -380,7 +380,7 @@ def test_the_transcript_goes_first_and_under_all_names() -> None:
 def test_a_name_may_begin_with_a_dash() -> None:
     corpus_of("-rf", "Bo")
     gone = checkpoint("-rf")
-    done = run_botconvo("forget", "--json", "--", "-rf")
+    done = botconvo_here("forget", "--json", "--", "-rf")
     assert json.loads(done.stdout)["removed"] == [str(gone)]
 
 
@@ -402,22 +402,22 @@ def test_a_friend_of_the_settings_is_found_by_their_checkpoint() -> None:
     checkpoint("Ana")
     Path("settings.toml").write_text('[[friends]]\nname = "Nan"\ncheckpoint = "checkpoints/ana"\n')
     path = transcript(("Nan", "hi"))
-    receipt = json.loads(run_botconvo("forget", "Ana", "--json").stdout)
+    receipt = json.loads(botconvo_here("forget", "Ana", "--json").stdout)
     assert (receipt["still_in_settings"], speakers(path)) == (["Nan"], [])
 
 
 def test_everything_that_was_made_of_the_sample_chat_goes(
     checkpoints: Path, tmp_path: Path
 ) -> None:
-    run_botconvo("import", SAMPLE_CHAT)
-    run_botconvo("dataset", "Marlow", "Dex")
+    botconvo_here("import", SAMPLE_CHAT)
+    botconvo_here("dataset", "Marlow", "Dex")
     shutil.copytree(checkpoints, tmp_path / "checkpoints")
     shown = run_botconvo(
         "run", "--platform", "terminal", "--lines", 6, "--seed", 1, "--fast"
     ).stdout
     said = sum(line.startswith("Marlow: ") for line in shown.splitlines())
     assert said
-    receipt = json.loads(run_botconvo("forget", "marlow", "--json").stdout)
+    receipt = json.loads(botconvo_here("forget", "marlow", "--json").stdout)
     assert receipt["person"] == "Marlow"
     assert receipt["messages"] == 922 + 3, "and three notices of the system"
     assert receipt["transcript_lines"] >= said
@@ -427,7 +427,7 @@ def test_everything_that_was_made_of_the_sample_chat_goes(
         str(Path("data/logs/Marlow.log")),
     ]  # fmt: skip
     assert receipt["learnt_from"] == [str(Path("checkpoints/priya"))]
-    again = json.loads(run_botconvo("import", SAMPLE_CHAT, "--json").stdout)
+    again = json.loads(botconvo_here("import", SAMPLE_CHAT, "--json").stdout)
     assert again["files"][0]["skipped"] == {"written by somebody who was forgotten": 925}
-    people = json.loads(run_botconvo("friends", "--json").stdout)
+    people = json.loads(botconvo_here("friends", "--json").stdout)
     assert [row["name"] for row in people] == ["Priya", "Dex", "Juno"]

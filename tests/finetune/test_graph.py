@@ -91,7 +91,7 @@ def their_logits(tokens: Any) -> Any:
 @pytest.mark.parametrize("save_memory", [False, True])
 @pytest.mark.parametrize("precision", ["float32", "bfloat16", "float16"])
 def test_losses_and_gradients_are_those_of_gpt_2_simples_model(
-    precision: Precision, save_memory: bool
+    untrained: Graph, precision: Precision, save_memory: bool
 ) -> None:
     tokens, counts = batch()
     dtype = tf.as_dtype(precision)
@@ -106,7 +106,7 @@ def test_losses_and_gradients_are_those_of_gpt_2_simples_model(
             dtype=dtype, scale=tf.constant(4.0), save_memory=save_memory,
         )  # fmt: skip
         predicted = prediction_losses(SIZES, weights, tf.constant(tokens), dtype=dtype)
-        names = loaded(session, graph().weights())
+        names = loaded(session, untrained.weights())
         losses, theirs, ours_sum, ours_each, predicted = session.run(
             (losses, theirs, ours.loss_sum, [ours.gradients[n] for n in names], predicted)
         )

@@ -32,7 +32,7 @@ from finetune.bases.hugging_face import add_hugging_face
 from finetune.bases.torch_files import open_torch_file
 from finetune.errors import BadBaseModel
 from model_server.checkpoint_format import END_OF_TEXT, Codec, Sizes
-from tests.conftest import run_botconvo
+from tests.conftest import botconvo_here, run_botconvo
 
 RECORDED = Path(__file__).parent / "hugging_face"
 LOGITS = load_file(RECORDED / "logits.safetensors")
@@ -519,10 +519,10 @@ def test_base_add_makes_a_model_that_the_other_commands_take(source: Path) -> No
     assert (done.returncode, done.stderr) == (0, "")
     assert "botconvo train FRIEND --base tiny-cat" in done.stdout
     assert find_base("tiny-cat", Path("models"), Path("none")).gguf is None
-    again = run_botconvo("base", "add", "--hf", cached)
+    again = botconvo_here("base", "add", "--hf", cached)
     assert (again.returncode, again.stdout) == (2, "")
     assert "There is already a models/tiny-cat" in again.stderr
-    listed = json.loads(run_botconvo("base", "list", "--json").stdout)
+    listed = json.loads(botconvo_here("base", "list", "--json").stdout)
     assert [row["name"] for row in listed["here"]] == ["demo", "tiny-cat"]
     assert {"name": "124M", "parameters": 124439808, "download_bytes": 497759232} in (
         listed["to_download"]
@@ -530,6 +530,6 @@ def test_base_add_makes_a_model_that_the_other_commands_take(source: Path) -> No
 
 
 def test_a_folder_that_is_not_there_is_named_with_the_way_to_get_it() -> None:
-    done = run_botconvo("base", "add", "--hf", "openai-community/gpt2")
+    done = botconvo_here("base", "add", "--hf", "openai-community/gpt2")
     assert done.returncode == 2
     assert "hf download openai-community/gpt2 --local-dir gpt2" in done.stderr

@@ -21,7 +21,7 @@ from finetune.inspection import (
     who_answers_whom,
 )
 from model_server.checkpoint_format import Codec
-from tests.conftest import ROOT, run_botconvo
+from tests.conftest import ROOT, botconvo_here, run_botconvo
 
 START = datetime(2024, 1, 1, 20, tzinfo=UTC)
 BASE = ROOT / "orchestrator" / "demo" / "base"
@@ -108,34 +108,34 @@ def test_the_figures_of_chats_friends_and_answers_agree(codec: Codec) -> None:
 
 
 def test_stats_shows_threads_friends_and_whether_it_is_enough(corpus_file: Path) -> None:
-    shown = run_botconvo("stats", "--corpus", corpus_file).stdout
+    shown = botconvo_here("stats", "--corpus", corpus_file).stdout
     assert "  [1] The Wrong Sofa / general (34" in shown
     assert "      - Priya [" in shown
     assert "typical words     gerald" in shown
     assert "Marlow: pooled first; " in shown
-    document = json.loads(run_botconvo("stats", "--corpus", corpus_file, "--json").stdout)
+    document = json.loads(botconvo_here("stats", "--corpus", corpus_file, "--json").stdout)
     assert document["usable"] == sum(chat["messages"] for chat in document["chats"])
     assert document["messages"] == document["usable"] + sum(document["dropped"].values())
     assert set(document["answers"]) == {"Marlow", "Priya", "Dex", "Juno"}
 
 
 def test_stats_dropped_shows_every_rule_with_examples(corpus_file: Path) -> None:
-    done = run_botconvo("stats", "--dropped", "--corpus", corpus_file)
+    done = botconvo_here("stats", "--dropped", "--corpus", corpus_file)
     for rule in RULES:
         assert f"\n{rule.name}: {rule.says}\n" in done.stdout
     assert "'!roll 1d20'" in done.stdout
     document = json.loads(
-        run_botconvo("stats", "--dropped", "--corpus", corpus_file, "--json").stdout
+        botconvo_here("stats", "--dropped", "--corpus", corpus_file, "--json").stdout
     )
     assert document["read"] == document["kept"] + Counter(document["dropped"]).total()
 
 
 def test_a_rule_that_is_switched_off_takes_nothing(corpus_file: Path) -> None:
     arguments = ("stats", "--json", "--corpus", corpus_file)
-    usual = json.loads(run_botconvo(*arguments).stdout)
-    without = json.loads(run_botconvo(*arguments, "--keep-rule", "bot-commands").stdout)
+    usual = json.loads(botconvo_here(*arguments).stdout)
+    without = json.loads(botconvo_here(*arguments, "--keep-rule", "bot-commands").stdout)
     assert without["usable"] == usual["usable"] + usual["dropped"]["bot-commands"]
-    wrong = run_botconvo(*arguments, "--keep-rule", "bot-comands")
+    wrong = botconvo_here(*arguments, "--keep-rule", "bot-comands")
     assert wrong.returncode == 2
     assert "'bot-comands'; did you mean 'bot-commands'?" in wrong.stderr
 
@@ -157,6 +157,6 @@ def test_the_pictures_are_drawn(corpus_file: Path, ending: str) -> None:
 
 
 def test_a_picture_of_an_unknown_kind_is_refused_at_once(corpus_file: Path) -> None:
-    done = run_botconvo("stats", "--plot", "chat.gif", "--corpus", corpus_file)
+    done = botconvo_here("stats", "--plot", "chat.gif", "--corpus", corpus_file)
     assert done.returncode == 2
     assert "the name must end in .png, .svg or .html" in done.stderr

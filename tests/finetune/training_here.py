@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +60,9 @@ def tiny(models: Path) -> Beginning:
     return from_base(find_base("tiny", models, models / "nothing"))
 
 
+@cache
 def cleaned(corpus_file: Path) -> CleanCorpus:
+    """No test changes the session's corpus, or a line of it."""
     with Corpus.open(corpus_file) as corpus:
         return CleanCorpus.read(corpus)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tests.conftest import SAMPLE_CHAT, run_botconvo
 
-MESSAGES = 800
+MESSAGES = 480
 NO_NETWORK = {**os.environ, "https_proxy": "http://127.0.0.1:9", "CUDA_VISIBLE_DEVICES": "-1"}
 
 
@@ -29,10 +29,10 @@ def test_a_layman_gets_from_an_export_to_the_show(tmp_path: Path) -> None:
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     assert f"{MESSAGES} messages of The Wrong Sofa / general" in done.stdout
-    assert "1  Marlow (204 messages)" in done.stdout
+    assert "1  Priya (120 messages)" in done.stdout
     assert "Numbers from 1 to 4, please" in done.stdout
     assert "Base model: the small one that comes with BotConvo, instead of 124M:" in done.stdout
-    assert "Training Priya, Marlow on this machine takes up to" in done.stdout
+    assert "Training Marlow, Priya on this machine takes up to" in done.stdout
     assert done.stdout.count("Next: botconvo run") == 1
     assert sorted(p.name for p in Path("checkpoints").iterdir()) == ["marlow", "priya"]
     show = run_botconvo("run", "--lines", 4, "--seed", 1, "--fast")

@@ -20,7 +20,7 @@ import psutil
 import pytest
 
 from model_server.checkpoint_format import Manifest
-from tests.conftest import run_botconvo
+from tests.conftest import in_company, run_botconvo
 
 
 @pytest.fixture
@@ -77,7 +77,7 @@ def test_it_ends_within_two_seconds_and_leaves_no_server(home: Path, how: signal
         began = time.monotonic()
         process.send_signal(how)
         process.wait(timeout=10)
-        _, alive = psutil.wait_procs(servers, timeout=2 - (time.monotonic() - began))
+        _, alive = psutil.wait_procs(servers, timeout=in_company(2) - (time.monotonic() - began))
         assert alive == []
         assert process.returncode == (-signal.SIGKILL if how == signal.SIGKILL else 0)
 

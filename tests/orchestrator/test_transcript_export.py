@@ -16,7 +16,7 @@ import pytest
 from orchestrator.clock import VirtualClock
 from orchestrator.transcript import LineKind, Transcript
 from orchestrator.transcript.export import as_markdown, as_page, as_text
-from tests.conftest import run_botconvo
+from tests.conftest import botconvo_here, run_botconvo
 from tests.orchestrator.test_explain import WHOLE, whole_turn
 
 NOW = datetime.now(UTC)
@@ -41,7 +41,7 @@ def show() -> Iterator[Transcript]:
 
 
 def shown(*arguments: object) -> list[str]:
-    done = run_botconvo("transcript", *arguments)
+    done = botconvo_here("transcript", *arguments)
     assert (done.returncode, done.stderr) == (0, "")
     return [
         re.sub(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d ", "", line) for line in done.stdout.splitlines()
@@ -104,7 +104,7 @@ def test_json_lines_hold_everything(show: Transcript) -> None:
 
 def test_the_page_needs_nothing_else_and_tells_why(show: Transcript) -> None:
     show.add(EVIL, "friend", EVIL, {"turn": {"phrase": EVIL, "chosen_because": EVIL}}, NOW)
-    done = run_botconvo("transcript", "--html", "--out", "show.html")
+    done = botconvo_here("transcript", "--html", "--out", "show.html")
     assert (done.returncode, done.stdout) == (0, "show.html is written.\n")
     page = Page(Path("show.html").read_text(encoding="utf-8"))
     tags = {tag for tag, _ in page.elements}
@@ -122,7 +122,7 @@ def test_the_page_needs_nothing_else_and_tells_why(show: Transcript) -> None:
 def test_an_old_file_stays_when_there_is_nothing_to_write(show: Transcript) -> None:
     target = Path("kept.md")
     target.write_text("older")
-    done = run_botconvo("transcript", "--md", "--search", "unheard", "--out", target)
+    done = botconvo_here("transcript", "--md", "--search", "unheard", "--out", target)
     assert (done.returncode, done.stderr) == (
         2, "botconvo: There is no such line in the last conversation; --all looks in all.\n",
     )  # fmt: skip
@@ -140,7 +140,7 @@ def test_an_old_file_stays_when_there_is_nothing_to_write(show: Transcript) -> N
     ],
 )
 def test_a_mistake_is_one_sentence(show: Transcript, arguments: list[str], message: str) -> None:
-    done = run_botconvo("transcript", *arguments)
+    done = botconvo_here("transcript", *arguments)
     assert (done.returncode, done.stdout) == (2, "")
     assert message in done.stderr
     assert done.stderr.count("\n") == 1
@@ -148,7 +148,7 @@ def test_a_mistake_is_one_sentence(show: Transcript, arguments: list[str], messa
 
 @pytest.mark.parametrize("command", ["why", "transcript"])
 def test_without_a_transcript_one_is_told_how_to_get_one(command: str) -> None:
-    done = run_botconvo(command)
+    done = botconvo_here(command)
     assert done.returncode == 2
     assert "start a show with: botconvo run" in done.stderr
     assert not Path("data").exists()
@@ -159,12 +159,12 @@ def test_why_explains_a_line_by_number_or_the_last(show: Transcript) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith('Dex said "the tuba ate it" (line 4, ')
     assert "The runner-up was Juno." in done.stdout
-    assert run_botconvo("why", "LAST").stdout.startswith("Ana stayed silent (line 6, ")
-    assert run_botconvo("why").stdout.splitlines()[1] == "Why: it is busy."
-    data = json.loads(run_botconvo("why", 3, "--json").stdout)
+    assert botconvo_here("why", "LAST").stdout.startswith("Ana stayed silent (line 6, ")
+    assert botconvo_here("why").stdout.splitlines()[1] == "Why: it is busy."
+    data = json.loads(botconvo_here("why", 3, "--json").stdout)
     assert [answer["id"] for answer in data["answers"]] == [4]
     assert data["explanation"][1] == 'Dex answered "the tuba ate it" (line 4).'
-    assert "There is no line 99" in run_botconvo("why", 99).stderr
+    assert "There is no line 99" in botconvo_here("why", 99).stderr
 
 
 def test_the_transcript_lies_beside_the_settings(show: Transcript, tmp_path: Path) -> None:
@@ -210,7 +210,7 @@ def test_a_show_without_a_real_clock_tells_times_since_its_start_and_no_dates() 
         page = "".join(as_page(show, show.lines()))
         assert "2000" not in page
         assert "said &quot;hello&quot; (line 1, 30:00:05 after its show began)" in page
-    done = run_botconvo("transcript", "--since", "2h")
+    done = botconvo_here("transcript", "--since", "2h")
     assert done.returncode == 2
     assert "a show with --seed or --lines keeps no dates" in done.stderr
 

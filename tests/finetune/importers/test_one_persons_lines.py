@@ -15,7 +15,7 @@ from finetune.importers import importer_for
 from finetune.importers.one_persons_lines import HEADERS, OnePersonsLines
 from finetune.message import ChatMessage, ReadOptions, Remark, Skipped
 from finetune.reading.source import Source
-from tests.conftest import run_botconvo
+from tests.conftest import botconvo_here
 
 ANNA = ReadOptions(zone=UTC, author="Anna")
 
@@ -61,14 +61,14 @@ def test_a_text_counts_only_if_the_user_says_who_wrote_it() -> None:
         importer_for(source)
     records = list(importer_for(source, ANNA).read(source, ANNA))
     assert [r.where for r in records if isinstance(r, Skipped)] == ["line 2"]
-    assert run_botconvo("import", "notes.txt", "--author", "Anna").returncode == 0
-    assert run_botconvo("import", "notes.txt").returncode == 2
+    assert botconvo_here("import", "notes.txt", "--author", "Anna").returncode == 0
+    assert botconvo_here("import", "notes.txt").returncode == 2
 
 
 def test_lines_added_later_are_all_that_is_new() -> None:
     Path("anna.txt").write_text("ok\nsoup\nok\n", encoding="utf-8")
-    first = run_botconvo("import", "anna.txt", "--author", "Anna")
+    first = botconvo_here("import", "anna.txt", "--author", "Anna")
     Path("anna.txt").write_text("hello\nok\nsoup\nok\nok\n", encoding="utf-8")
-    second = run_botconvo("import", "anna.txt", "--author", "Anna")
+    second = botconvo_here("import", "anna.txt", "--author", "Anna")
     assert "3 read = 3 new" in first.stdout
     assert "5 read = 2 new + 3 already there" in second.stdout
