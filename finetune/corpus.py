@@ -11,12 +11,12 @@ import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, timezone, tzinfo
-from functools import lru_cache
+from datetime import datetime
 from itertools import count
 from pathlib import Path
 from typing import Self
 
+from finetune.corpus_file import PATIENCE_SECONDS, prepare, stored_time
 from finetune.errors import BrokenOff, FinetuneError
 from finetune.importers import Importer
 from finetune.intake import WITHOUT_ID, ImportReport, Intake
@@ -24,33 +24,10 @@ from finetune.message import Kind, ReadOptions
 from finetune.reading.source import Source
 from finetune.selection import EVERYTHING, Selection
 
-SCHEMA_VERSION = 2
-
-SCHEMA = """
-CREATE TABLE chats (
-    id INTEGER PRIMARY KEY, platform TEXT NOT NULL, key TEXT NOT NULL, name TEXT NOT NULL,
-    UNIQUE (platform, key));
-CREATE TABLE accounts (
-    id INTEGER PRIMARY KEY, platform TEXT NOT NULL, key TEXT NOT NULL, name TEXT NOT NULL,
-    shown_name TEXT NOT NULL, named_ms INTEGER NOT NULL, given_name TEXT,
-    person INTEGER REFERENCES accounts,
-    UNIQUE (platform, key));
-CREATE TABLE messages (
-    id INTEGER PRIMARY KEY, chat INTEGER NOT NULL REFERENCES chats,
-    account INTEGER NOT NULL REFERENCES accounts, key TEXT NOT NULL, kind TEXT NOT NULL,
-    sent_ms INTEGER NOT NULL, offset_seconds INTEGER NOT NULL, edited_ms INTEGER,
-    text TEXT NOT NULL, reply_to TEXT, attachments INTEGER NOT NULL, forwarded INTEGER NOT NULL,
-    UNIQUE (chat, key));
-CREATE TABLE forgotten (digest TEXT PRIMARY KEY) WITHOUT ROWID;
-CREATE TABLE files (digest TEXT PRIMARY KEY, report TEXT NOT NULL) WITHOUT ROWID;
-"""
 READING_VERSION = 1
 """Counts up when an importer learns to read more, so that files are read once more."""
-PATIENCE_SECONDS = 120
-"""How long to wait for another import into the same corpus."""
 REMEMBERED_PROBLEMS = 1000
 """A file with more problems than that is simply read again."""
-CACHE_KIB = 16_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +59,8 @@ class Corpus:
     @contextmanager
     def open(cls, path: Path, *, create: bool = False) -> Iterator[Self]:
         """Raises FinetuneError if the file is missing (unless `create`), is no corpus, or cannot
-        be read or written. A new file into which nothing came is not left behind."""
+        be read or written. A new file into which nothing came is not left behind; one that an older
+        BotConvo wrote is brought up to date."""
         if not create and not path.is_file():
             raise FinetuneError(
                 f"{path}: there is no corpus yet; import a chat first: botconvo import EXPORT"
@@ -94,7 +72,7 @@ class Corpus:
         except (OSError, sqlite3.Error) as error:
             raise FinetuneError(_trouble(path, error)) from error
         try:
-            _prepare(database, path)
+            prepare(database, path)
             yield cls(database, path)
         except sqlite3.Error as error:
             raise FinetuneError(_trouble(path, error)) from error
@@ -226,36 +204,6 @@ def _file_digest(importer: Importer, source: Source, options: ReadOptions) -> st
     return digest.hexdigest()
 
 
-def _prepare(database: sqlite3.Connection, path: Path) -> None:
-    try:
-        # In one statement, as another process may be making the tables.
-        version, tables = database.execute(
-            "SELECT user_version, (SELECT COUNT(*) FROM sqlite_master) FROM pragma_user_version"
-        ).fetchone()
-    except sqlite3.OperationalError:
-        raise
-    except sqlite3.DatabaseError as error:
-        raise FinetuneError(
-            f"{path} is no corpus but some other file; name another with --corpus."
-        ) from error
-    if version == 0 and tables == 0:
-        # At once or not at all: another process may be making the same file.
-        with database:
-            database.execute("BEGIN IMMEDIATE")
-            if not database.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()[0]:
-                for statement in SCHEMA.split(";"):
-                    database.execute(statement)
-                database.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-    elif version != SCHEMA_VERSION:
-        raise FinetuneError(
-            f"{path} is no corpus of this version of BotConvo; move it away and import again."
-        )
-    database.execute("PRAGMA foreign_keys = ON")
-    database.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
-    # A crash of the machine may lose the last import, which can be done again.
-    database.execute("PRAGMA synchronous = NORMAL")
-
-
 def _has_messages(database: sqlite3.Connection) -> bool:
     try:
         return bool(database.execute("SELECT EXISTS (SELECT 1 FROM messages)").fetchone()[0])
@@ -282,12 +230,3 @@ def _touch(path: Path) -> bool:
     except FileExistsError:
         return False
     return True
-
-
-def stored_time(milliseconds: int, offset_seconds: int) -> datetime:
-    return datetime.fromtimestamp(milliseconds / 1000, _zone(offset_seconds))
-
-
-@lru_cache
-def _zone(offset_seconds: int) -> tzinfo:
-    return timezone(timedelta(seconds=offset_seconds)) if offset_seconds else UTC

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from finetune.corpus import Corpus
+from finetune.corpus_file import copies_of
 from finetune.dataset_files import INDEX_FILE, people_of_datasets
 from finetune.errors import FinetuneError, NoSuchFriend
 from finetune.people import forget, names_of, person_called
@@ -118,9 +119,10 @@ def forget_person(
     dry_run: bool = False,
     missing_ok: bool = False,
 ) -> Receipt:
-    """Removes the person from datasets, checkpoints, pooled model and corpus; with `dry_run`, only
-    says what would be removed. Raises NoSuchFriend (unless `missing_ok`) if nothing names the
-    person, FinetuneError if a folder cannot be read or removed."""
+    """Removes the person from datasets, checkpoints, pooled model and corpus, of which older copies
+    go whole; with `dry_run`, only says what would be removed. Raises NoSuchFriend (unless
+    `missing_ok`) if nothing names the person, FinetuneError if a folder cannot be read or removed.
+    """
     opened: AbstractContextManager[Corpus | None] = (
         Corpus.open(places.corpus) if places.corpus.is_file() else nullcontext()
     )
@@ -137,6 +139,11 @@ def forget_person(
                 _remove(Path(folder))
         if corpus and not missing:
             receipt.accounts, receipt.messages = _forget_in(corpus, name, dry_run)
+            for copy in copies_of(places.corpus):
+                with _mendable("removed"):
+                    receipt.removed.append(str(copy))
+                    if not dry_run:
+                        copy.unlink()
     return receipt
 
 

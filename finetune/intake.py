@@ -251,16 +251,23 @@ class MessageKeys:
     def of(self, message: ChatMessage) -> str:
         if message.message_id is not None:
             return message.message_id
-        content = f"{message.author.key}\0{_wall_clock(message)}\0{message.text}"
-        digest = hashlib.blake2b(content.encode(errors="surrogatepass"), digest_size=16)
-        self._seen[digest.digest()] += 1
-        return f"{WITHOUT_ID}{digest.hexdigest()}-{self._seen[digest.digest()]}"
+        digest = content_digest(
+            message.author.key, message.sent_at, message.text, message.day_order_guessed
+        )
+        self._seen[digest] += 1
+        return f"{WITHOUT_ID}{digest.hex()}-{self._seen[digest]}"
 
 
-def _wall_clock(message: ChatMessage) -> str:
+def content_digest(author: str, sent_at: datetime, text: str, day_order_guessed: bool) -> bytes:
+    """Of what was written when by whom: 16 bytes."""
+    content = f"{author}\0{_wall_clock(sent_at, day_order_guessed)}\0{text}"
+    return hashlib.blake2b(content.encode(errors="surrogatepass"), digest_size=16).digest()
+
+
+def _wall_clock(sent_at: datetime, day_order_guessed: bool) -> str:
     """The time on the clock of the writer, the same whichever way day and month were guessed."""
-    time = message.sent_at.replace(tzinfo=None)
-    if not message.day_order_guessed:
+    time = sent_at.replace(tzinfo=None)
+    if not day_order_guessed:
         return time.isoformat()
     day = sorted((time.month, time.day))
     return f"{time.year} {day} {time.time().isoformat()}"

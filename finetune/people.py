@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from difflib import get_close_matches
 
-from finetune.corpus import Corpus, stored_time
+from finetune.corpus import Corpus
+from finetune.corpus_file import stored_time
 from finetune.errors import FinetuneError, NoSuchFriend
 from finetune.intake import account_digest
 from finetune.message import Kind

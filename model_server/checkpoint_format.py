@@ -25,6 +25,9 @@ HPARAMS_FILE = "hparams.json"
 ENCODER_FILE = "encoder.json"
 MERGES_FILE = "vocab.bpe"
 MANIFEST_FILE = "botconvo.json"
+MANIFEST_SCHEMA = 1
+"""Counts up when an older BotConvo could not read a manifest rightly. Keys that are new have
+defaults, so that older manifests need no migration; keys that are unknown are kept."""
 
 START_OF_TEXT = "<|startoftext|>"
 END_OF_TEXT = "<|endoftext|>"
@@ -274,7 +277,7 @@ class GgufRecord(_Part):
 class Manifest(_Part):
     """`botconvo.json`: what the server and the orchestrator must know of a checkpoint."""
 
-    schema_version: int = Field(default=1, alias="schema")
+    schema_version: int = Field(default=MANIFEST_SCHEMA, ge=1, alias="schema")
     friend: str | None = None
     speaker: str | None = None
     known_speakers: list[str] = []
@@ -307,8 +310,15 @@ class Manifest(_Part):
         path = folder / MANIFEST_FILE
         if not path.exists():
             return cls()
+        data = _read_json(path)
+        schema = data.get("schema")
+        if isinstance(schema, int) and schema > MANIFEST_SCHEMA:
+            raise CheckpointError(
+                f"{path} was written by a newer BotConvo (schema {schema}); update this one to use "
+                "this checkpoint"
+            )
         try:
-            return cls.model_validate(_read_json(path))
+            return cls.model_validate(data)
         except ValidationError as error:
             first = error.errors()[0]
             key = ".".join(map(str, first["loc"]))

@@ -13,7 +13,7 @@ import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -66,11 +66,16 @@ class StepDone:
 
 def read_progress(folder: Path) -> Progress | None:
     """Where the run in this folder stands, or None if there is none. Raises FinetuneError if
-    the file is damaged."""
+    the file is damaged, or of a newer BotConvo."""
     path = folder / STATE_FOLDER / PROGRESS_FILE
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
         data["validations"] = [(step, value) for step, value in data["validations"]]
+        if unknown := data.keys() - {known.name for known in fields(Progress)}:
+            raise FinetuneError(
+                f"{path} was written by a newer BotConvo (it has {', '.join(sorted(unknown))}); "
+                "update this one, or begin anew with --restart."
+            )
         return Progress(**data)
     except FileNotFoundError:
         return None
@@ -100,6 +105,11 @@ def run_to_go_on(folder: Path, settings: dict[str, Any], otherwise: str) -> Prog
         if weight_steps(folder):
             raise FinetuneError(f"{folder} holds weights of another run; {otherwise}.")
         return None
+    if not before.settings:
+        raise FinetuneError(
+            f"{folder} holds a run of an older BotConvo, which did not write down with what "
+            f"settings, so it cannot go on; {otherwise}."
+        )
     if before.settings != settings:
         differing = [
             f"the {key} {_change(before.settings.get(key), value)}"

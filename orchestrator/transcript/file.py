@@ -6,6 +6,7 @@ Knows nothing of what a line means. `transcript.py` is the only caller but for t
 from __future__ import annotations
 
 import json
+import logging
 import shutil
 import sqlite3
 from collections.abc import Iterator, Mapping
@@ -14,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.errors import OrchestratorError, TranscriptFull, TranscriptLocked
+
+log = logging.getLogger(__name__)
 
 MAIN = "main"
 """The conversation of stages that name none."""
@@ -247,6 +250,7 @@ def _migrate(database: sqlite3.Connection, path: Path) -> None:
             _run_script(database, FROM_SCHEMA_1.format(tables=TABLES, indexes=INDEXES))
             _finish(database)
             part.rename(target)
+            log.warning("%s is brought up to date; as it was it is kept as %s.", path, target.name)
         except OSError as error:
             raise OrchestratorError(
                 f"{target}, a copy to be kept of the older transcript, cannot be written ({error});"
