@@ -149,7 +149,7 @@ class Audience:
             await self._stages.tell(platform, answer)
             return
         try:
-            await event.answer(answer)
+            await event.answer(answer, is_done)
         except StageFailed as error:
             log.warning("%s: %s", platform.name, error)
 

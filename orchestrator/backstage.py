@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
@@ -39,6 +39,8 @@ class Backstage:
     friends: FriendsKnown
     picker: PhrasePicker
     now: Callable[[], datetime]
+    places: Callable[[], Sequence[str]] = tuple
+    """Where the stages of the conversation are to be found, as far as they say so."""
     _watching: list[Callable[[], None]] = field(default_factory=list)
 
     def watch(self, changed: Callable[[], None]) -> None:

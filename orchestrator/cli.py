@@ -79,11 +79,8 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     run = commands.add_parser("run", help="start the show")
     _show_options(run)
-    run.set_defaults(command=_run, friend=None)
-    chat = commands.add_parser("chat", help="talk with one friend")
-    chat.add_argument("friend", metavar="FRIEND")
-    _show_options(chat)
-    chat.set_defaults(command=_run)
+    run.set_defaults(command=_run)
+    _chat_command(commands)
     clone = commands.add_parser("clone", help="from your chat exports to the show")
     clone.add_argument("exports", nargs="+", type=Path, metavar="EXPORT")
     clone.add_argument("--yes", action="store_true", help="take every proposal, ask nothing")
@@ -112,6 +109,21 @@ def build_parser() -> argparse.ArgumentParser:
     for name, (_, text) in OTHER_PACKAGES.items():
         commands.add_parser(name, help=text, add_help=False)
     return parser
+
+
+def _chat_command(commands: Any) -> None:  # argparse keeps the type private
+    chat = commands.add_parser(
+        "chat", help="talk with one friend",
+        description="Talk with one friend alone. On a pipe: a line in, an answer out. What is said "
+        "is forgotten at the end, unless --keep says otherwise.",
+    )  # fmt: skip
+    chat.add_argument("friend", nargs="?", default="", metavar="FRIEND")
+    chat.add_argument("--my-name", metavar="NAME", help="as whom the friend sees you")
+    chat.add_argument("--url", help="of a model server that runs already; needs no settings")
+    chat.add_argument("--keep", type=Path, metavar="FILE", help="add what is said to this file")
+    chat.add_argument("--settings", type=Path, metavar="FILE")
+    chat.add_argument("--verbose", action="store_true", help="log what goes on")
+    chat.set_defaults(command=_chat)
 
 
 def _transcript_commands(commands: Any) -> None:  # argparse keeps the type private
@@ -176,11 +188,7 @@ def _show_options(parser: argparse.ArgumentParser) -> None:
 def _run(options: argparse.Namespace) -> int:
     from orchestrator.show import ShowOptions, run_show
 
-    logging.basicConfig(
-        level=logging.INFO if options.verbose else logging.WARNING,
-        format="%(levelname)s %(name)s: %(message)s",
-        stream=sys.stderr,
-    )
+    _log_to_standard_error(is_verbose=options.verbose)
     logging.getLogger("orchestrator.show").setLevel(logging.INFO)
     if options.lines is not None and options.lines < 1:
         raise OrchestratorError("--lines: at least one line, please.")
@@ -188,7 +196,7 @@ def _run(options: argparse.Namespace) -> int:
         raise OrchestratorError(f"--seed: a number up to {LARGEST_SEED}, please.")
     _prepare_output()
     show = ShowOptions(
-        settings=options.settings, friend=options.friend, platforms=tuple(options.platform),
+        settings=options.settings, platforms=tuple(options.platform),
         lines=options.lines, seed=options.seed, fast=options.fast, new=options.new,
     )  # fmt: skip
     try:
@@ -197,6 +205,29 @@ def _run(options: argparse.Namespace) -> int:
         # Whoever read along has left, as in `botconvo run | head`.
         sys.stdout = None
     return DONE
+
+
+def _chat(options: argparse.Namespace) -> int:
+    from orchestrator.one_to_one.chat import ChatOptions, run_chat
+
+    _log_to_standard_error(is_verbose=options.verbose)
+    _prepare_output()
+    chat = ChatOptions(options.friend, options.settings, options.url, options.my_name, options.keep)
+    try:
+        return DONE if asyncio.run(run_chat(chat)) else FAILED
+    except KeyboardInterrupt:  # Windows; elsewhere the signal is handled
+        return DONE
+    except BrokenPipeError:
+        sys.stdout = None
+        return DONE
+
+
+def _log_to_standard_error(*, is_verbose: bool) -> None:
+    logging.basicConfig(
+        level=logging.INFO if is_verbose else logging.WARNING,
+        format="%(levelname)s %(name)s: %(message)s",
+        stream=sys.stderr,
+    )
 
 
 def _forget(options: argparse.Namespace) -> int:

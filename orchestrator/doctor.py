@@ -8,12 +8,13 @@ from __future__ import annotations
 import contextlib
 import logging
 import tomllib
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from orchestrator.checks import Check, Finding, Patient
+from orchestrator.checks.discord import discord
 from orchestrator.checks.files import corpus, secrets, settings, transcript
 from orchestrator.checks.friends import checkpoints, phrases, remote_servers, speaking
 from orchestrator.checks.machine import disk, memory, ports, versions
@@ -22,18 +23,32 @@ from orchestrator.settings import find_settings, read_show
 
 log = logging.getLogger(__name__)
 
+PLATFORM_CHECKS: Mapping[str, Check] = {"discord": discord}
+"""What `botconvo doctor PLATFORM` looks at besides the settings. Without PLATFORM each looks at
+the stages that the settings name, and says nothing if there are none."""
 CHECKS: tuple[Check, ...] = (
     versions, settings, secrets, checkpoints, remote_servers, memory, ports, disk, phrases,
-    transcript, corpus, speaking,
+    transcript, corpus, *PLATFORM_CHECKS.values(), speaking,
 )  # fmt: skip
 
 
+def checks_of(platform: str) -> tuple[Check, ...]:
+    """The checks that concern a platform; all of them for ""."""
+    return (settings, secrets, PLATFORM_CHECKS[platform]) if platform else CHECKS
+
+
 def examined(
-    settings: Path | None, *, is_deep: bool, checks: Sequence[Check] = CHECKS
+    settings: Path | None,
+    *,
+    is_deep: bool,
+    checks: Sequence[Check] = CHECKS,
+    platform: str = "",
+    is_posting: bool = False,
 ) -> Iterator[Finding]:
     """Findings of all checks, as they come. Raises SettingsError if the named file is not there."""
     path = find_settings(settings)
-    patient = _patient(path, is_deep)
+    known = _patient(path, is_deep)
+    patient = replace(known, platform=platform, is_posting=is_posting)
     for check in checks:
         try:
             yield from check(patient)
@@ -59,7 +74,9 @@ def _patient(path: Path | None, is_deep: bool) -> Patient:
 
 
 def line_of(finding: Finding) -> str:
-    """The finding as one line, with its remedy."""
+    """The finding as one line, with its remedy; a step may have several."""
+    if finding.kind == "step":
+        return f"{finding.subject}: {finding.text}"
     remedy = f"; {finding.remedy}" if finding.remedy else ""
     return f"{finding.kind}: {finding.subject}: {finding.text}{remedy}."
 

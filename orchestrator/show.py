@@ -11,7 +11,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, nullcontext, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -43,12 +43,12 @@ from orchestrator.transcript.file import transcript_path
 log = logging.getLogger(__name__)
 
 WELCOME = """\
-{friends}{demo} talk to each other. Type a line to join in, name one of them to have that
+{friends}{demo} talk to each other. Type a line to join in, name one of them to have that \
 one answer, /help lists what else you can do, Ctrl-C ends the show.
 curl '{url}/?prompt=pizza' asks {first} alone."""
 
 WELCOME_ALONE = """\
-{friends} is here alone, and mostly waits for you: type a line. /help lists what else you can do,
+{friends} is here alone, and mostly waits for you: type a line. /help lists what else you can do, \
 Ctrl-C ends the show.
 curl '{url}/?prompt=pizza' asks {first} without the show."""
 
@@ -58,7 +58,6 @@ class ShowOptions:
     """What the command line says about a show."""
 
     settings: Path | None = None
-    friend: str | None = None
     platforms: tuple[str, ...] = ()
     lines: int | None = None
     seed: int | None = None
@@ -71,7 +70,7 @@ class ShowOptions:
 
     @property
     def is_fresh(self) -> bool:
-        return self.new or self.is_repeatable or self.friend is not None
+        return self.new or self.is_repeatable
 
     @property
     def is_repeatable(self) -> bool:
@@ -80,10 +79,7 @@ class ShowOptions:
 
 async def run_show(options: ShowOptions) -> None:
     """Runs until enough lines are said or somebody stops it. Raises OrchestratorError."""
-    is_chat = options.friend is not None
-    show = await asyncio.to_thread(read_show, options.settings, also_learning=is_chat)
-    if options.friend is not None:
-        show = _with_one_friend(show, options.friend)
+    show = await asyncio.to_thread(read_show, options.settings)
     with nullcontext() if options.is_repeatable else only_show(show.home):
         await _until_stopped(show, options)
 
@@ -103,14 +99,6 @@ async def _until_stopped(show: Show, options: ShowOptions) -> None:
         await playing
     except asyncio.CancelledError:
         return
-
-
-def _with_one_friend(show: Show, name: str) -> Show:
-    for friend in show.friends:
-        if name.casefold() in {n.casefold() for n in (friend.name, *friend.aliases)}:
-            return replace(show, friends=(friend,))
-    names = ", ".join(friend.name for friend in show.friends)
-    raise OrchestratorError(f"There is no friend called {name!r}; there are {names}.")
 
 
 async def play(show: Show, options: ShowOptions, stages: Mapping[str, Sequence[Platform]]) -> None:
@@ -190,7 +178,10 @@ async def _one_conversation(
             models={name: _model_facts(manifest) for name, manifest in manifests.items()},
         )  # fmt: skip
         as_before(swarm.control, transcript.commands())
-        backstage = Backstage(show, transcript, swarm.control, servers, picker, clock.now)
+        backstage = Backstage(
+            show, transcript, swarm.control, servers, picker, clock.now,
+            lambda: [platform.where for platform in swarm.stages.platforms if platform.where],
+        )  # fmt: skip
         swarm.changed = backstage.tell
         try:
             await swarm.stages.open(lambda platform: platform.open(backstage))

@@ -54,9 +54,9 @@ def on_stage(show: Show, stages: Sequence[StageSettings]) -> dict[str, list[Plat
 def _platform(stage: StageSettings, show: Show, tokens: Tokens) -> Platform:
     match stage:
         case TerminalStage():
-            from orchestrator.platforms.terminal import TerminalPlatform
+            from orchestrator.platforms.terminal import terminal_stage
 
-            return TerminalPlatform({friend.name: friend.color for friend in show.friends})
+            return terminal_stage({friend.name: friend.color for friend in show.friends})
         case WebStage():
             from orchestrator.platforms.web.platform import WebPlatform
 

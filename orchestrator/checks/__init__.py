@@ -10,7 +10,8 @@ from typing import Any, Literal
 
 from orchestrator.settings import Show
 
-FindingKind = Literal["ok", "warning", "problem"]
+FindingKind = Literal["ok", "warning", "problem", "step"]
+"""`step`: what to do next on the way to something that is not there yet; its text is whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,10 @@ class Patient:
     written: dict[str, Any] = field(default_factory=dict)
     """The settings as they stand in the file, unchecked; empty if they are no TOML."""
     is_deep: bool = False
+    platform: str = ""
+    """The platform that is asked about, which may have no stage yet; "" for the whole show."""
+    is_posting: bool = False
+    """Whether a line may be posted on each stage, and deleted again."""
 
 
 Check = Callable[[Patient], Iterator[Finding]]

@@ -7,7 +7,7 @@ A platform never decides what is said. Each says in `capabilities` what it can d
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal, Protocol
@@ -20,7 +20,12 @@ Capability = Literal["typing", "edit", "delete", "reactions", "relay", "echo", "
 when it is told to, as any relayed line; a chat shows it by itself. `operator`: whoever
 is there started the show."""
 
-Answer = Callable[[str], Awaitable[None]]
+
+class Answer(Protocol):
+    """Tells whoever gave a command what came of it; not `is_done` means that it was refused."""
+
+    def __call__(self, text: str, is_done: bool = True) -> Awaitable[None]: ...
+
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +58,12 @@ class Command:
 
 @dataclass(frozen=True, slots=True)
 class Reaction:
-    """A person put an emoji to a message."""
+    """A person put an emoji to a message, or took it away again."""
 
     message_id: str
     author: str
     emoji: str
+    removed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,11 +99,14 @@ class Platform(Protocol):
     """Under which the transcript remembers messages: the same after a restart, and no other
     stage's ("discord 1234")."""
     capabilities: frozenset[Capability]
-    where: str
-    """Once it is open: where people find it, to be told elsewhere ("on http://...", "in #bots");
-    "" if they are there already."""
     ready: asyncio.Event
     """Set while the platform can show lines. The show waits if none can."""
+
+    @property
+    def where(self) -> str:
+        """Once it is open: where people find it, to be told elsewhere ("on http://...", "in
+        #bots"); "" if they are there already."""
+        ...
 
     @property
     def is_read(self) -> bool:

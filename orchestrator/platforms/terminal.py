@@ -1,29 +1,42 @@
-"""The terminal: coloured names on a TTY, plain `Name: text` on a pipe. What is typed joins
-the conversation; a line that begins with a slash is a command."""
+"""The terminal, plain: `Name: text` and nothing else on standard output, notices on standard error.
+What is typed joins the conversation; a line that begins with a slash is a command. In front of
+somebody there is an input line, too: live_terminal."""
 
 from __future__ import annotations
 
 import asyncio
-import itertools
 import os
 import sys
 import threading
-import unicodedata
-from collections.abc import AsyncIterator, Mapping
+import uuid
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import suppress
 from typing import BinaryIO, TextIO
 
 from orchestrator.backstage import Backstage
 from orchestrator.errors import OrchestratorError
-from orchestrator.platforms import Capability, Command, Event, PersonLine
+from orchestrator.platforms import Capability, Command, Event, PersonLine, Platform
+from orchestrator.platforms.live_terminal.ink import (
+    YOU,
+    can_be_live,
+    dimmed,
+    has_colors,
+    in_color,
+    printable,
+)
 
-ANSI = {
-    "red": 31, "green": 32, "yellow": 33, "blue": 34, "magenta": 35, "cyan": 36, "white": 37,
-}  # fmt: skip
-YOU = "You"
 LONGEST_TYPED_LINE = 65_536
-UNPRINTABLE = frozenset({"Cc", "Cs", "Zl", "Zp"})
-"""Control characters, halves of surrogate pairs, and ends of lines and paragraphs. Joiners stay:
-many an emoji is made of several."""
+
+
+def terminal_stage(colors: Mapping[str, str]) -> Platform:
+    """The terminal as it is: with an input line where that can be, plain on a pipe. `colors` are
+    those of the friends' names."""
+    if not can_be_live():
+        return TerminalPlatform(colors)
+    # Only who sees it waits for it.
+    from orchestrator.platforms.live_terminal.platform import LiveTerminal
+
+    return LiveTerminal(colors)
 
 
 class TerminalPlatform:
@@ -43,10 +56,8 @@ class TerminalPlatform:
         self._source = source or sys.stdin.buffer
         self._out = out or sys.stdout
         self._notices = notices or sys.stderr
-        self._colored = self._out.isatty() and "NO_COLOR" not in os.environ
+        self._colored = has_colors(self._out)
         self._colors = colors
-        self._typed: asyncio.Queue[str] = asyncio.Queue()
-        self._numbers = itertools.count(1)
         self.where = ""
         self.ready = asyncio.Event()
         self.ready.set()
@@ -59,42 +70,18 @@ class TerminalPlatform:
         """Standard output is there."""
 
     async def events(self) -> AsyncIterator[Event]:
-        loop = asyncio.get_running_loop()
-        threading.Thread(target=self._read, args=(loop,), daemon=True).start()
-        while True:
-            text = await self._typed.get()
+        async for text in typed_lines(self._source):
             if text.startswith("/"):
                 name, _, argument = text[1:].partition(" ")
                 yield Command(YOU, name.casefold(), argument.strip())
             elif text:
-                yield PersonLine(f"typed-{next(self._numbers)}", YOU, text)
-
-    def _read(self, loop: asyncio.AbstractEventLoop) -> None:
-        # A thread, since a regular file cannot be waited for; unbuffered reads, since a
-        # thread that holds the lock of sys.stdin would stop the interpreter from ending.
-        def tell(line: bytes) -> None:
-            text = line.decode("utf-8", errors="replace").strip()
-            loop.call_soon_threadsafe(self._typed.put_nowait, text)
-
-        rest = b""
-        try:
-            number = self._source.fileno()
-            while data := os.read(number, LONGEST_TYPED_LINE):
-                *lines, rest = (rest + data).split(b"\n")
-                for line in lines:
-                    tell(line)
-            tell(rest)  # a file need not end with the end of a line
-        except (OSError, ValueError, RuntimeError):
-            # No standard input, or the show has ended meanwhile.
-            return
+                # No name that an earlier run has used in the transcript.
+                yield PersonLine(f"typed-{uuid.uuid4().hex}", YOU, text)
 
     async def say(self, line_id: int, friend: str, text: str) -> str:
-        name = friend
-        if self._colored:
-            code = ANSI.get(self._colors.get(friend, "white"), 37)
-            name = f"\x1b[1;{code}m{friend}\x1b[0m"
+        name = in_color(friend, self._colors.get(friend)) if self._colored else friend
         try:
-            print(f"{name}: {_printable(text)}", file=self._out, flush=True)
+            print(f"{name}: {printable(text)}", file=self._out, flush=True)
         except BrokenPipeError:
             raise
         except OSError as error:
@@ -105,9 +92,10 @@ class TerminalPlatform:
         return await self.say(line_id, f"{author} ({stage.partition(' ')[0]})", text)
 
     async def notice(self, text: str) -> None:
-        dim = self._notices.isatty() and "NO_COLOR" not in os.environ
-        text = "\n".join(map(_printable, text.split("\n")))
-        print(f"\x1b[2m{text}\x1b[0m" if dim else text, file=self._notices, flush=True)
+        text = "\n".join(map(printable, text.split("\n")))
+        # In one piece: standard output may go to the same terminal.
+        self._notices.write(f"{dimmed(text) if has_colors(self._notices) else text}\n")
+        self._notices.flush()
 
     async def typing(self, friend: str) -> None:
         """A terminal has no sign for it."""
@@ -122,6 +110,30 @@ class TerminalPlatform:
         """The reading thread ends with the process."""
 
 
-def _printable(text: str) -> str:
-    """Without control characters: a model must not move the cursor or ring the bell."""
-    return "".join(c for c in text if unicodedata.category(c) not in UNPRINTABLE)
+async def typed_lines(source: BinaryIO) -> AsyncIterator[str]:
+    """The lines of a file, a pipe or a keyboard, stripped, as they come, until its end."""
+    loop = asyncio.get_running_loop()
+    lines: asyncio.Queue[str | None] = asyncio.Queue()
+
+    def tell(line: str | None) -> None:
+        with suppress(RuntimeError):  # whoever listened has gone
+            loop.call_soon_threadsafe(lines.put_nowait, line)
+
+    threading.Thread(target=_read, args=(source, tell), daemon=True).start()
+    while (line := await lines.get()) is not None:
+        yield line
+
+
+def _read(source: BinaryIO, tell: Callable[[str | None], None]) -> None:
+    # In a thread, since a regular file cannot be waited for; unbuffered reads, since a thread that
+    # holds the lock of sys.stdin would stop the interpreter from ending.
+    rest = b""
+    with suppress(OSError, ValueError):  # no standard input
+        number = source.fileno()
+        while data := os.read(number, LONGEST_TYPED_LINE):
+            *lines, rest = (rest + data).split(b"\n")
+            for line in lines:
+                tell(line.decode("utf-8", errors="replace").strip())
+    if rest:  # a file need not end with the end of a line
+        tell(rest.decode("utf-8", errors="replace").strip())
+    tell(None)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import re
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -25,6 +26,8 @@ KEY_VARIABLE = "BOTCONVO_SERVER_KEY"
 MAX_ANSWER_BYTES = 1_000_000
 """Sixteen candidates of the longest window are a tenth of this."""
 MAX_TRIES_WHILE_BUSY = 4
+SPEED = re.compile(r"^botconvo_tokens_per_second ([\d.]+(?:e[+-]?\d+)?)$", re.MULTILINE)
+"""In the exposition format of Prometheus."""
 MAX_REASON_CHARS = 300
 
 Shape = TypeVar("Shape", bound=BaseModel)
@@ -118,13 +121,10 @@ class ModelClient:
 
         Raises ModelServerDown, ModelServerBusy or ModelServerRefused.
         """
-        body = wire.ChatRequest(
-            messages=[_message(line, speaker) for line in lines],
-            botconvo=wire.Steering(
-                phrase=phrase, begin_with_phrase=begin_with_phrase, speaker=speaker
-            ),
-            **sampling.model_dump(),
-        )
+        body = chat_request(
+            lines, speaker=speaker, phrase=phrase, begin_with_phrase=begin_with_phrase,
+            sampling=sampling,
+        )  # fmt: skip
         answer = self._read(wire.ChatResponse, await self._drawn(body))
         if not answer.choices:
             raise ModelServerRefused(f"{self.url} answered without a single candidate")
@@ -153,6 +153,12 @@ class ModelClient:
         """Of the interface that the server describes. Raises like `manifest`."""
         answer = self._good(await self._ask("GET", wire.OPENAPI_PATH))
         return self._read(_Description, answer).info.version
+
+    async def tokens_per_second(self) -> float | None:
+        """How fast the last line was drawn; None if none was yet. Raises like `manifest`."""
+        metrics = self._good(await self._ask("GET", wire.METRICS_PATH)).body
+        found = SPEED.search(metrics.decode(errors="replace"))
+        return (float(found[1]) or None) if found else None
 
     # --- one request ------------------------------------------------------------------------
 
@@ -276,6 +282,22 @@ class ModelClient:
         error = ModelServerDown(f"{self.url} {what}")
         self._on_down(str(error), is_hung)
         return error
+
+
+def chat_request(
+    lines: Sequence[SpokenLine],
+    *,
+    speaker: str,
+    phrase: str,
+    begin_with_phrase: bool,
+    sampling: wire.Sampling,
+) -> wire.ChatRequest:
+    """What a server is asked for the speaker's next line."""
+    return wire.ChatRequest(
+        messages=[_message(line, speaker) for line in lines],
+        botconvo=wire.Steering(phrase=phrase, begin_with_phrase=begin_with_phrase, speaker=speaker),
+        **sampling.model_dump(),
+    )
 
 
 def _message(line: SpokenLine, speaker: str) -> wire.Message:

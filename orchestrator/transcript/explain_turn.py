@@ -7,8 +7,8 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Mapping
 from statistics import median
+from typing import Protocol
 
-from orchestrator.transcript import Transcript
 from orchestrator.transcript.reason import FIT, Reason, TurnReason, Weight
 from orchestrator.transcript.records import TranscriptLine, printable
 
@@ -46,7 +46,13 @@ SOURCES = {
 """What a turn without a phrase is about."""
 
 
-def of_turn(transcript: Transcript, line: TranscriptLine, reason: Reason) -> Iterator[str]:
+class Lines(Protocol):
+    """Where lines are looked up by their number: the transcript, or a talk that is not kept."""
+
+    def line(self, line_id: int) -> TranscriptLine | None: ...
+
+
+def of_turn(transcript: Lines, line: TranscriptLine, reason: Reason) -> Iterator[str]:
     """Sentences and items of lists on the turn that ended in this line or silence."""
     if reason.turn is not None:
         yield from _why_this_friend(line, reason.turn)
@@ -86,7 +92,7 @@ def _factor_words(weight: Weight, all_weights: Mapping[str, Weight]) -> Iterator
             yield below
 
 
-def _what_about(transcript: Transcript, turn: TurnReason) -> Iterator[str]:
+def _what_about(transcript: Lines, turn: TurnReason) -> Iterator[str]:
     if turn.phrase:
         begin = ", and the line was to begin with it" if turn.begin_with_phrase else ""
         yield f"About: {quoted(turn.phrase)}, {_origin(transcript, turn)}{begin}."
@@ -105,7 +111,7 @@ def _what_about(transcript: Transcript, turn: TurnReason) -> Iterator[str]:
         yield f"Shown to the model: {more}."
 
 
-def _origin(transcript: Transcript, turn: TurnReason) -> str:
+def _origin(transcript: Lines, turn: TurnReason) -> str:
     # Older shows did not note the line, but took the phrase from the one that they answered.
     origin = turn.phrase_from
     if origin is None and turn.source != "topic":

@@ -147,21 +147,9 @@ def test_a_port_that_another_program_has_is_said_in_one_sentence(home: Path) -> 
         assert done.returncode == 0, done.stderr
 
 
-def test_chat_is_the_same_with_one_friend(home: Path) -> None:
-    done = run_botconvo("chat", "priya", "--lines", 2, "--seed", 1, "--fast")
-    assert done.returncode == 0, done.stderr
-    assert [line.partition(":")[0] for line in done.stdout.splitlines()] == ["Priya", "Priya"]
-    done = run_botconvo("chat", "bort")
-    assert done.returncode == 2
-    assert done.stderr == ("botconvo: There is no friend called 'bort'; there are Marlow, Priya.\n")
-
-
-def test_a_friend_who_still_learns_can_be_talked_with_and_is_not_in_the_show(home: Path) -> None:
+def test_a_friend_who_still_learns_is_not_in_the_show(home: Path) -> None:
     folder = home / "checkpoints" / "priya"
     Manifest.read(folder).model_copy(update={"in_training": True}).write(folder)
-    done = run_botconvo("chat", "priya", "--lines", 1, "--seed", 1, "--fast")
-    assert done.stdout.startswith("Priya: "), done.stderr
-    assert "Priya is still learning and speaks as of step 20." in done.stderr
     done = run_botconvo("run", "--lines", 2, "--seed", 1, "--fast")
     assert [line.partition(":")[0] for line in done.stdout.splitlines()] == ["Marlow", "Marlow"]
     assert "Priya is still learning and so not here; botconvo chat Priya" in done.stderr

@@ -1,0 +1,1 @@
+"""`botconvo chat`: a person and one friend, without a show. What is said stays in memory only."""
