@@ -1,0 +1,63 @@
+"""Makes a role for each friend that people can @mention, and takes them away again."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+import discord
+
+from orchestrator.platforms.discord.roles import roles_of_friends
+from orchestrator.settings import Color, Friend
+
+log = logging.getLogger(__name__)
+
+COLORS: dict[Color, int] = {
+    "red": 0xE74C3C, "green": 0x2ECC71, "yellow": 0xF1C40F, "blue": 0x3498DB,
+    "magenta": 0xE91E9C, "cyan": 0x1ABCBC, "white": 0xDFE3E6,
+}  # fmt: skip
+"""As RGB, to be read on Discord's dark ground and on its light one."""
+
+
+async def make_roles(guild: discord.Guild, friends: Sequence[Friend], by: str) -> str:
+    """Makes those that are missing; returns what was done, for people. They give their members
+    nothing."""
+    there = roles_of_friends(guild, [friend.name for friend in friends])
+    made: list[str] = []
+    for friend in friends:
+        if friend.name in there:
+            continue
+        try:
+            await guild.create_role(
+                name=friend.name, permissions=discord.Permissions.none(), mentionable=True,
+                color=COLORS[friend.color], reason=by,
+            )  # fmt: skip
+        except discord.HTTPException as error:
+            log.warning("no role for %s: %s", friend.name, error)
+            return f"{_done('Made', made)} Discord refused a role for {friend.name}: {error.text}"
+        made.append(friend.name)
+    log.info("roles made (%s): %s", by, ", ".join(made))
+    return f"{_done('Made', made)} Mention one in a line, as @{friends[0].name}."
+
+
+async def remove_roles(guild: discord.Guild, friends: Sequence[Friend], by: str) -> str:
+    """Removes those that were made here: by name, without permissions, in the friend's color. A
+    person's own role of the same name is left alone; returns what was done, for people."""
+    there = roles_of_friends(guild, [friend.name for friend in friends])
+    removed: list[str] = []
+    for friend in friends:
+        role = there.get(friend.name)
+        if role is None or role.color.value != COLORS[friend.color]:
+            continue
+        try:
+            await role.delete(reason=by)
+        except discord.HTTPException as error:
+            log.warning("the role of %s stays: %s", friend.name, error)
+            return f"{_done('Removed', removed)} Discord keeps {friend.name}'s: {error.text}"
+        removed.append(friend.name)
+    log.info("roles removed (%s): %s", by, ", ".join(removed))
+    return _done("Removed", removed)
+
+
+def _done(what: str, names: Sequence[str]) -> str:
+    return f"{what}: {', '.join(names)}." if names else f"{what}: none."

@@ -1,0 +1,209 @@
+"""A stage on the local Discord, opened without the rest of a show: what tests of the platform
+stand on."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import warnings
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+import pytest
+
+from model_server.checkpoint_format import Manifest
+from orchestrator.backstage import Backstage
+from orchestrator.platforms import Event
+from orchestrator.platforms.discord.settings import DiscordStage
+from orchestrator.settings import COLORS, Friend, Settings, Show
+from orchestrator.tokens import Tokens
+from orchestrator.transcript import Transcript
+from tests.local_discord import Bot, Channel, Guild, LocalDiscord, Message, Person
+
+with warnings.catch_warnings():
+    # Python 3.11 warns of its own `audioop`, which discord.py imports for voice.
+    warnings.simplefilter("ignore", DeprecationWarning)
+    from orchestrator.platforms.discord import (
+        backoff,
+        connection,
+        gateway_client,
+        hearing,
+        typing_sign,
+    )
+    from orchestrator.platforms.discord.platform import DiscordPlatform
+
+__all__ = ["Ears", "House", "Told", "connection", "hearing", "quick", "told", "typing_sign"]
+
+FRIENDS = ("Dex", "Bort", "Mo")
+PATIENCE_SECONDS = 20.0
+EventKind = TypeVar("EventKind")
+
+SMALL_PICTURE = bytes.fromhex(
+    "89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c489"
+    "0000000a49444154789c6300010000050001 0d0a2db40000000049454e44ae426082"
+)
+"""A PNG of one pixel."""
+
+
+def friend(name: str, avatar: Path | str = "https://example.org/face.png") -> Friend:
+    return Friend(name, None, "http://127.0.0.1:1", None, (), 0.5, COLORS[0], Manifest(), avatar)
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pauses that are long for the sake of Discord's servers are short here."""
+    monkeypatch.setattr(connection, "GUILD_WAIT_SECONDS", 0.05)
+    monkeypatch.setattr(gateway_client, "IDENTIFY_AGAIN_SECONDS", 0.05)
+    monkeypatch.setattr(backoff, "FIRST_SECONDS", 0.05)
+
+
+class Told(logging.Handler):
+    """What the log warns of."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.lines: list[str] = []
+        self._changed = asyncio.Event()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.append(record.getMessage())
+        self._changed.set()
+
+    async def wait(self, words: str) -> None:
+        """Until some line has these words."""
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while not any(words in line for line in self.lines):
+                self._changed.clear()
+                await self._changed.wait()
+
+
+@pytest.fixture
+def told() -> Iterator[Told]:
+    """The warnings of the Discord stage."""
+    log, handler = logging.getLogger("orchestrator.platforms.discord"), Told()
+    log.addHandler(handler)
+    yield handler
+    log.removeHandler(handler)
+
+
+@dataclass
+class House:
+    """A server with one channel, a person, the main bot, and what the stage wants."""
+
+    local: LocalDiscord
+    home: Path
+    friends: Sequence[Friend] = ()
+    guild: Guild = field(init=False)
+    channel: Channel = field(init=False)
+    anna: Person = field(init=False)
+    bot: Bot = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.friends = self.friends or [friend(name) for name in FRIENDS]
+        self.guild = self.local.add_guild("Friends")
+        self.channel = self.local.add_channel(self.guild, "bots")
+        self.anna = self.local.add_person("anna", self.guild)
+        self.bot = self.local.add_bot("BotConvo", self.guild)
+
+    def token_file(self, name: str, token: str) -> Path:
+        path = self.home / name
+        path.write_text(token)
+        path.chmod(0o600)
+        return path
+
+    def settings(self, **changes: Any) -> DiscordStage:
+        return DiscordStage.model_validate(
+            {
+                "token_file": self.token_file("bot.token", self.bot.token),
+                "channel": self.channel.id,
+                "api_base": self.local.api_base,
+                "appearance": "single",
+            }
+            | changes
+        )
+
+    def platform(self, **changes: Any) -> DiscordPlatform:
+        show = Show(Settings(), self.home, tuple(self.friends), is_demo=False)
+        return DiscordPlatform(self.settings(**changes), show, Tokens(self.home, {}))
+
+    @asynccontextmanager
+    async def opened(
+        self, platform: DiscordPlatform | None = None, **changes: Any
+    ) -> AsyncIterator[DiscordPlatform]:
+        """The platform, open and ready, and closed in the end."""
+        platform = platform or self.platform(**changes)
+        with self.transcript() as transcript:
+            try:
+                await platform.open(backstage(transcript))
+                yield platform
+            finally:
+                await platform.close()
+
+    def transcript(self) -> Any:
+        """The conversation that goes on."""
+        return Transcript.open(
+            self.home / "transcript.sqlite", fresh=False, seed=1, now=datetime.now(UTC)
+        )
+
+    async def shown(self, count: int) -> list[Message]:
+        return await self.local.when_posted(self.channel, count, timeout_s=PATIENCE_SECONDS)
+
+    @property
+    def texts(self) -> list[str]:
+        return [message.content for message in self.local.messages(self.channel)]
+
+
+def backstage(transcript: Transcript) -> Backstage:
+    """The part of a show that the platform itself looks at."""
+    nothing = cast(Any, None)
+    show = cast(Show, None)
+    return Backstage(show, transcript, nothing, nothing, nothing, lambda: datetime.now(UTC))
+
+
+class Ears:
+    """What a platform tells, in order."""
+
+    def __init__(self, platform: DiscordPlatform) -> None:
+        self.heard: list[Event] = []
+        self._changed = asyncio.Condition()
+        self._task = asyncio.create_task(self._listen(platform))
+        self.error: Exception | None = None
+
+    async def _listen(self, platform: DiscordPlatform) -> None:
+        try:
+            async for event in platform.events():
+                await self._note(event)
+        except Exception as error:  # noqa: BLE001  # looked at by the test
+            self.error = error
+            await self._note(None)
+
+    async def _note(self, event: Event | None) -> None:
+        async with self._changed:
+            if event is not None:
+                self.heard.append(event)
+            self._changed.notify_all()
+
+    async def when(self, kind: type[EventKind], count: int = 1) -> list[EventKind]:
+        """Waits until so many events of a kind were told."""
+        await self._until(lambda: len(self._of(kind)) >= count)
+        return self._of(kind)
+
+    async def when_lost(self) -> str:
+        """Waits until the platform says that it is gone for good, and why."""
+        await self._until(lambda: self.error is not None)
+        return str(self.error)
+
+    def _of(self, kind: type[EventKind]) -> list[EventKind]:
+        return [event for event in self.heard if isinstance(event, kind)]
+
+    async def _until(self, condition: Callable[[], bool]) -> None:
+        async with self._changed, asyncio.timeout(PATIENCE_SECONDS):
+            await self._changed.wait_for(condition)
+
+
+async def ready(platform: DiscordPlatform) -> None:
+    await asyncio.wait_for(platform.ready.wait(), PATIENCE_SECONDS)
