@@ -129,13 +129,16 @@ async def _until_all_end(conversations: Sequence[asyncio.Task[None]]) -> None:
     try:
         done, running = await asyncio.wait(conversations, return_when=asyncio.FIRST_COMPLETED)
         while running and all(isinstance(task.exception(), StageLost | None) for task in done):
-            more, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
-            done |= more
+            for error in filter(None, (task.exception() for task in done)):
+                log.error("one conversation is over: %s", error)
+            done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
     finally:
         for task in conversations:
             task.cancel()
         await asyncio.gather(*conversations, return_exceptions=True)
-    errors = [error for task in done if (error := task.exception())]
+    errors = [
+        error for task in conversations if not task.cancelled() and (error := task.exception())
+    ]
     for error in errors:
         if not isinstance(error, StageLost):
             raise error

@@ -106,11 +106,12 @@ class Stages:
         """Leaves a platform out from now on, and tells the others."""
         if self._stages.pop(platform.name, None) is None:
             return
-        log.error("%s: %s", platform.name, why)
         self.lost[platform.name] = why
         await platform.close()
         if not self._stages:
-            self.all_lost.set()
+            self.all_lost.set()  # the show ends with these words
+            return
+        log.error("%s: %s", platform.name, why)
         await self.notice(f"The show goes on without {platform.name}: {why}")
 
     # --- what is shown --------------------------------------------------------------------------

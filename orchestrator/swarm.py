@@ -135,6 +135,8 @@ class Swarm:
             await self._rest(turn)
             return
         self._doing = f"{turn.speaker} thinks"
+        if turn.is_asked_for:  # somebody waits, and may see it
+            await self.stages.typing(turn.speaker)
         began = self._clock.now()
         drawn = await self._drawn(turn)
         if drawn.text is None:

@@ -9,6 +9,12 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
+from orchestrator.platforms.discord.command_settings import CommandSettings
+from orchestrator.platforms.discord.settings import DiscordStage
+from orchestrator.platforms.telegram.settings import TelegramStage
+from orchestrator.platforms.terminal_settings import TerminalStage
+from orchestrator.platforms.web.settings import WebStage
+from orchestrator.sections import TokenStage
 from orchestrator.settings import (
     ConversationSettings,
     FriendSettings,
@@ -16,7 +22,6 @@ from orchestrator.settings import (
     LimitSettings,
     PhraseSettings,
     ServerSettings,
-    StageSettings,
 )
 from tests.conftest import ROOT, run_botconvo
 
@@ -28,14 +33,18 @@ SECTIONS: list[tuple[str, type[BaseModel]]] = [
     ("phrases", PhraseSettings),
     ("servers", ServerSettings),
     ("friends", FriendSettings),
-    ("stages", StageSettings),
+    ("stages", TerminalStage),
+    ("stages", WebStage),
+    ("stages", DiscordStage),
+    ("stages", TelegramStage),
+    ("stages.commands", CommandSettings),
 ]
 
 
 def default_of(field: Any) -> str:
     if field.is_required():
         return "must be given"
-    if field.default in (None, "", ()):
+    if field.default in (None, "", (), {}) or isinstance(field.default, BaseModel):
         return "none"
     return f"`{field.default}`"
 
@@ -44,7 +53,12 @@ def settings_table() -> str:
     rows = ["| key | default | meaning |", "|---|---|---|"]
     for section, model in SECTIONS:
         for name, field in model.model_fields.items():
-            rows.append(f"| `{section}.{name}` | {default_of(field)} | {field.description} |")
+            key = f"`{section}.{name}`"
+            if section == "stages" and name not in TokenStage.model_fields:
+                key += f" ({model.model_fields['platform'].default})"
+            row = f"| {key} | {default_of(field)} | {field.description} |"
+            if name != "platform" and row not in rows:
+                rows.append(row)
     return "\n".join(rows)
 
 

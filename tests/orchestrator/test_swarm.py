@@ -107,7 +107,7 @@ class Play:
         """Waits until the show knows of all that was done so far."""
         heard = asyncio.Event()
 
-        async def answer(text: str) -> None:
+        async def answer(text: str, is_done: bool = True) -> None:
             heard.set()
 
         self.stage.do(Command("Sam", "status", "", answer))
