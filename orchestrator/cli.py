@@ -21,7 +21,7 @@ from orchestrator.errors import OrchestratorError
 DONE, FAILED, MISTAKE, INTERRUPTED = 0, 1, 2, 130
 
 PLATFORMS = ("terminal", "web", "discord", "telegram")
-CHAT_PLATFORMS = ("discord",)
+CHAT_PLATFORMS = ("discord", "telegram")
 """Those that `botconvo doctor` knows by name."""
 LARGEST_SEED = 2**63 - 1
 """SQLite, which keeps it, has no larger numbers."""

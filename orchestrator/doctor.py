@@ -18,12 +18,13 @@ from orchestrator.checks.discord import discord
 from orchestrator.checks.files import corpus, secrets, settings, transcript
 from orchestrator.checks.friends import checkpoints, phrases, remote_servers, speaking
 from orchestrator.checks.machine import disk, memory, ports, versions
+from orchestrator.checks.telegram import telegram
 from orchestrator.errors import OrchestratorError
 from orchestrator.settings import find_settings, read_show
 
 log = logging.getLogger(__name__)
 
-PLATFORM_CHECKS: Mapping[str, Check] = {"discord": discord}
+PLATFORM_CHECKS: Mapping[str, Check] = {"discord": discord, "telegram": telegram}
 """What `botconvo doctor PLATFORM` looks at besides the settings. Without PLATFORM each looks at
 the stages that the settings name, and says nothing if there are none."""
 CHECKS: tuple[Check, ...] = (

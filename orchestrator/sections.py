@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Self
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -52,3 +54,27 @@ class TokenSource(Section):
 
 class TokenStage(TokenSource, Stage):
     """A stage that needs a token."""
+
+
+def server_address(text: str, example: str) -> str:
+    """The address of a server that is sent a token, without a slash at its end; "" stays. Raises
+    ValueError for anything else, and for one where the token could be read on the way."""
+    address = urlsplit(text.rstrip("/"))
+    if not text:
+        return text
+    if address.scheme not in ("http", "https") or not address.hostname:
+        raise ValueError(f"{text!r} is no such thing as {example!r}")
+    if address.scheme == "http" and not _is_near(address.hostname):
+        raise ValueError(
+            f"{text!r} would send the token for all to read; begin it with https:// "
+            "(http:// is for servers on this machine or in its own network)"
+        )
+    return address.geturl()
+
+
+def _is_near(host: str) -> bool:
+    """Whether what is sent there stays on this machine or in its own network."""
+    try:
+        return ip_address(host).is_private
+    except ValueError:
+        return host == "localhost" or "." not in host  # a name of a container's network

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import TextIO
+from typing import BinaryIO
 
 from orchestrator.errors import OrchestratorError
 
@@ -18,7 +18,7 @@ class Keeping:
     """Adds lines to a text file, `2026-03-31 18:00 Dex: soup`, each as soon as it is said; without
     a file to none."""
 
-    def __init__(self, file: TextIO | None, name: str) -> None:
+    def __init__(self, file: BinaryIO | None, name: str) -> None:
         self._file = file
         self.notice = f"Kept in {name}." if file else "Nothing of it is kept."
 
@@ -31,7 +31,8 @@ class Keeping:
             yield cls(None, "")
             return
         try:
-            file = open(path, "a", encoding="utf-8", opener=_private)  # noqa: SIM115  # closed below
+            # Unbuffered: what a full disk did not take must not be written once more at the end.
+            file = open(path, "ab", buffering=0, opener=_private)  # noqa: SIM115  # closed below
         except OSError as error:
             raise OrchestratorError(
                 f"--keep: {path} cannot be written ({error.strerror})."
@@ -45,8 +46,7 @@ class Keeping:
             return
         now = datetime.now().astimezone()
         try:
-            self._file.write(f"{now:%Y-%m-%d %H:%M} {name}: {text}\n")
-            self._file.flush()
+            self._file.write(f"{now:%Y-%m-%d %H:%M} {name}: {text}\n".encode(errors="replace"))
         except OSError as error:
             raise OrchestratorError(f"--keep: {error.strerror}.") from error
 

@@ -22,6 +22,9 @@ from orchestrator.transcript.records import LineKind, TranscriptLine
 
 Now = Callable[[], datetime]
 
+REMEMBERED_LINES = 500
+"""That /why can tell of. A talk may go on for weeks, and no model is shown as many."""
+
 
 @dataclass(frozen=True, slots=True)
 class Answered:
@@ -137,4 +140,6 @@ class Talk:
         self._lines += 1
         line = SpokenLine(self._lines, speaker, "", self._now(), by_person=by_person)
         self._said[line.id] = line = line.reworded(text, self._picker)
+        if len(self._said) > REMEMBERED_LINES:
+            del self._said[next(iter(self._said))]
         return line

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from orchestrator.errors import StageFailed
 from orchestrator.platforms import PersonLine
-from orchestrator.platforms.discord.wording import fitted, lawful, lawful_names, prefixed, units
+from orchestrator.platforms.discord.wording import fitted, lawful, lawful_names, prefixed
+from orchestrator.platforms.fitting import units
 from tests.local_discord import LocalDiscord
 from tests.orchestrator import discord_house
 from tests.orchestrator.discord_house import Ears, House, quick, typing_sign

@@ -11,7 +11,8 @@ from typing import Literal
 from orchestrator.backstage import Backstage
 from orchestrator.errors import OrchestratorError
 from orchestrator.platforms.discord.command_settings import CommandName
-from orchestrator.platforms.discord.wording import LONGEST_LINE, SHORTENED, fitted, units
+from orchestrator.platforms.discord.wording import LONGEST_LINE, fitted
+from orchestrator.platforms.fitting import SHORTENED, units
 from orchestrator.transcript import Transcript
 from orchestrator.transcript.export import FORMS
 from orchestrator.transcript.file import transcript_path

@@ -17,7 +17,7 @@ from discord.gateway import DiscordWebSocket
 from pydantic import SecretStr
 
 from orchestrator.errors import StageLost
-from orchestrator.platforms.discord.backoff import Backoff
+from orchestrator.platforms.backoff import Backoff
 from orchestrator.platforms.discord.errors import NotTaken
 from orchestrator.platforms.discord.gateway_client import GatewayClient, Listener
 
@@ -129,7 +129,7 @@ class Connection:
         except discord.HTTPException as error:
             await self._pause(f"Discord answers {error.status}")
         except NETWORK_TROUBLE as error:
-            await self._pause(f"Discord cannot be reached: {str(error) or type(error).__name__}")
+            await self._pause(f"Discord cannot be reached ({str(error) or 'it does not answer'})")
         finally:
             self._patience = None
             self.client = self._made()

@@ -16,7 +16,7 @@ from typing import Protocol
 import discord
 
 from orchestrator.errors import StageFailed
-from orchestrator.platforms.discord.backoff import Backoff
+from orchestrator.platforms.backoff import Backoff
 from orchestrator.platforms.discord.errors import (
     AnswerLost,
     NotTaken,

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_address
 from typing import Literal, Self
-from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 
 from orchestrator.platforms.discord.command_settings import CommandSettings
-from orchestrator.sections import TokenSource, TokenStage
+from orchestrator.sections import TokenSource, TokenStage, server_address
 
 Appearance = Literal["auto", "webhook", "bots", "single"]
 
@@ -58,22 +56,4 @@ class DiscordStage(TokenStage):
     @field_validator("api_base")
     @classmethod
     def _base(cls, text: str) -> str:
-        if not text:
-            return text
-        address = urlsplit(text.rstrip("/"))
-        if address.scheme not in ("http", "https") or not address.hostname:
-            raise ValueError(f"{text!r} is no such thing as 'https://chat.example/api/v10'")
-        if address.scheme == "http" and not _is_near(address.hostname):
-            raise ValueError(
-                f"{text!r} would send the token for all to read; begin it with https:// "
-                "(http:// is for servers on this machine or in its own network)"
-            )
-        return address.geturl()
-
-
-def _is_near(host: str) -> bool:
-    """Whether what is sent there stays on this machine or in its own network."""
-    try:
-        return ip_address(host).is_private
-    except ValueError:
-        return host == "localhost" or "." not in host  # a name of a container's network
+        return server_address(text, "https://chat.example/api/v10")

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping
 import discord
 
 from orchestrator.errors import StageFailed, StageLost
-from orchestrator.platforms.discord.backoff import Backoff
+from orchestrator.platforms.backoff import Backoff
 from orchestrator.platforms.discord.choosing import Chooser
 from orchestrator.platforms.discord.connection import Connection
 from orchestrator.platforms.discord.errors import (
@@ -24,6 +24,7 @@ from orchestrator.platforms.discord.errors import (
     Withheld,
     outcome,
 )
+from orchestrator.platforms.discord.invitation import invitation, wanted
 from orchestrator.platforms.discord.requirements import (
     WRITABLE,
     Writable,
@@ -40,7 +41,6 @@ show_log = logging.getLogger("orchestrator.show")
 LOOK_AGAIN_SECONDS = 60.0
 """After a refusal that nothing explains: the permissions looked right."""
 GRACE_SECONDS = 2.0
-INVITE = "https://discord.com/oauth2/authorize?client_id={id}&scope=bot+applications.commands"
 
 
 class Standing:
@@ -251,7 +251,10 @@ class Standing:
         )
 
     def _not_invited(self) -> str:
-        link = INVITE.format(id=self._connection.client.application_id or "APPLICATION_ID")
+        has_webhooks = self._settings.appearance in ("auto", "webhook")
+        link = invitation(
+            self._connection.client.application_id or 0, wanted(webhooks=has_webhooks)
+        )
         return (
             f"The bot is not in the server of channel {self._settings.channel}, or may not see the "
             f"channel: invite it with {link} and give it View Channel."

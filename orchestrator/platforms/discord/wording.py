@@ -10,34 +10,23 @@ import re
 import unicodedata
 from collections.abc import Sequence
 
+from orchestrator.platforms.fitting import shortened, units, whole_characters
+
 LONGEST_LINE = 2000
 LONGEST_NAME = 80
-SHORTENED = "…"
 NAMELESS = "Friend"
-REFUSED_IN_NAMES = re.compile("(dis)(cord)|(cly)(de)", re.IGNORECASE)
+REFUSED_IN_NAMES = re.compile(
+    "(dis)(cord)|(cly)(de)|^(every)(one)$|^(he)(re)$|^(system) (message)$", re.IGNORECASE
+)
+"""The last three as the whole name, which Discord documents for user names and applies here too."""
 INVISIBLE = frozenset("\u115f\u1160\u2800\u3164\uffa0")
 """Letters and symbols by their category of which nothing is seen."""
 MARKDOWN = re.compile(r"([\\*_~`|>\[\]()#+-])")
 
 
-def units(text: str) -> int:
-    """Length as Discord's own programs count it, in UTF-16 units; never below its server's
-    count."""
-    return len(text.encode("utf-16-le", "surrogatepass")) // 2
-
-
 def fitted(text: str, longest: int = LONGEST_LINE) -> str:
-    """The text, trimmed; one that is too long ends at a word, with an ellipsis. One line stays one
-    message, so that a reply, an edit and a deletion mean the whole of it."""
-    text = _without_halves(text).strip()
-    if units(text) <= longest:
-        return text
-    cut = text[: longest - len(SHORTENED)]
-    while units(cut) > longest - len(SHORTENED):
-        cut = cut[:-1]
-    at_word = cut.rsplit(maxsplit=1)[0]
-    # A single word of half a screen is cut inside rather than lost.
-    return (at_word if len(at_word) > len(cut) // 2 else cut).rstrip() + SHORTENED
+    """As much of the text as a message takes."""
+    return shortened(text, longest)
 
 
 def prefixed(name: str, text: str, place: str = "") -> str:
@@ -49,9 +38,9 @@ def prefixed(name: str, text: str, place: str = "") -> str:
 
 
 def lawful(name: str) -> str:
-    """The name as a webhook may bear it: 1 to 80 characters, neither `discord` nor `clyde` in it,
-    something to be seen."""
-    name = " ".join(_without_halves(name).split())
+    """The name as a webhook may bear it: 1 to 80 characters, something to be seen, and nothing of
+    what Discord keeps for itself."""
+    name = " ".join(whole_characters(name).split())
     if not any(_is_seen(char) for char in name):
         name = NAMELESS
     name = REFUSED_IN_NAMES.sub(lambda found: "·".join(filter(None, found.groups())), name)
@@ -76,7 +65,3 @@ def lawful_names(names: Sequence[str]) -> dict[str, str]:
 
 def _is_seen(char: str) -> bool:
     return unicodedata.category(char)[0] not in "CZ" and char not in INVISIBLE
-
-
-def _without_halves(text: str) -> str:
-    return text.encode("utf-8", "replace").decode("utf-8")

@@ -1,0 +1,89 @@
+"""One bot account: python-telegram-bot's `Bot` such that nobody sees the token."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from typing import Any
+
+from pydantic import SecretStr
+from telegram import Bot, User
+from telegram.request import HTTPXRequest
+
+from orchestrator.errors import SettingsError
+from orchestrator.platforms.telegram.errors import outcome
+from orchestrator.platforms.telegram.settings import TelegramStage
+from orchestrator.settings import Show
+from orchestrator.tokens import Tokens
+
+TELEGRAM = "https://api.telegram.org"
+SENDING_SECONDS = 15.0
+"""An answer that takes longer is not waited for."""
+CONNECTIONS = 16
+
+# The addresses of the Bot API contain the token: httpx logs them at level INFO, and
+# python-telegram-bot at DEBUG, with all that is said in private.
+logging.getLogger("httpx").setLevel(logging.WARNING)
+logging.getLogger("telegram").setLevel(logging.INFO)
+# Otherwise python-telegram-bot warns of a change to come whenever Telegram asks for a pause.
+os.environ.setdefault("PTB_TIMEDELTA", "true")
+
+
+class _QuietBot(Bot):
+    """Its own repr is the token."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "Bot[]"
+
+
+class Account:
+    """A bot account. `what` is how messages call it: "the Telegram bot"."""
+
+    def __init__(self, token: SecretStr, what: str, api_base: str = "") -> None:
+        self.what = what
+        self._requests = [_request(), _request()]  # to send, and to ask for news
+        base = api_base or TELEGRAM
+        self.bot: Bot = _QuietBot(
+            token.get_secret_value(), f"{base}/bot", f"{base}/file/bot",
+            request=self._requests[0], get_updates_request=self._requests[1],
+        )  # fmt: skip
+        self.me: User | None = None
+
+    async def introduce(self) -> User:
+        """Who the bot is. Raises RequestFailed or StageLost."""
+        with outcome(self.what):
+            self.me = await self.bot.get_me()
+        return self.me
+
+    async def close(self) -> None:
+        await asyncio.gather(*(request.shutdown() for request in self._requests))
+
+
+def friends_accounts(
+    settings: TelegramStage, show: Show, tokens: Tokens, stage: str
+) -> dict[str, Account]:
+    """Those of friends who have a bot of their own. Raises SettingsError."""
+    names = [friend.name for friend in show.friends]
+    found = {}
+    for name, source in settings.friend_tokens.items():
+        if name not in names:
+            raise SettingsError(
+                f"friend_tokens of {stage} names {name!r}, and there is no such friend; "
+                f"there are {', '.join(names)}."
+            )
+        what = f"{name}'s Telegram bot"
+        token = tokens.read(source.token_env, source.token_file, what)
+        if token is None:
+            raise SettingsError(
+                f"friend_tokens.{name} says nothing: give it token_file or token_env."
+            )
+        found[name] = Account(token, what, settings.api_base)
+    return found
+
+
+def _request() -> HTTPXRequest:
+    options: dict[str, Any] = {"read_timeout": SENDING_SECONDS, "pool_timeout": SENDING_SECONDS}
+    return HTTPXRequest(CONNECTIONS, **options)

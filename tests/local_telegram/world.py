@@ -1,0 +1,129 @@
+"""People, bots, chats and messages, in the Bot API's shapes:
+https://core.telegram.org/bots/api#available-types"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Kind = Literal["private", "group", "supergroup"]
+JSON = dict[str, Any]
+
+
+@dataclass(eq=False)
+class Person:
+    id: int
+    name: str
+
+    def as_json(self) -> JSON:
+        return {"id": self.id, "is_bot": False, "first_name": self.name}
+
+
+@dataclass(eq=False)
+class Bot:
+    """`reads_all`: its privacy mode is off."""
+
+    id: int
+    name: str
+    username: str
+    token: str
+    reads_all: bool = False
+    is_revoked: bool = False
+    commands: dict[str, list[JSON]] = field(default_factory=dict)
+    webhook: str = ""
+    webhook_secret: str = ""
+    updates: list[JSON] = field(default_factory=list)
+    allowed: list[str] = field(default_factory=list)
+    polls: int = 0
+
+    def as_json(self) -> JSON:
+        return {
+            "id": self.id, "is_bot": True, "first_name": self.name, "username": self.username,
+        }  # fmt: skip
+
+    def about_itself(self) -> JSON:
+        return self.as_json() | {
+            "can_join_groups": True, "can_read_all_group_messages": self.reads_all,
+            "supports_inline_queries": False,
+        }  # fmt: skip
+
+
+@dataclass(eq=False)
+class Message:
+    """A message as people see it now. `silent`: it makes no sound."""
+
+    id: int
+    chat: Chat
+    sender: Person | Bot
+    text: str
+    at: int = field(default_factory=lambda: int(time.time()))
+    entities: list[JSON] = field(default_factory=list)
+    reply_to: Message | None = None
+    buttons: list[list[JSON]] = field(default_factory=list)
+    silent: bool = False
+    has_preview: bool = True
+    is_edited: bool = False
+
+    def as_json(self, *, with_reply: bool = True) -> JSON:
+        found: JSON = {
+            "message_id": self.id, "date": self.at, "chat": self.chat.as_json(),
+            "from": self.sender.as_json(), "text": self.text,
+        }  # fmt: skip
+        if self.entities:
+            found["entities"] = self.entities
+        if self.reply_to is not None and with_reply:
+            found["reply_to_message"] = self.reply_to.as_json(with_reply=False)
+        if self.buttons:
+            found["reply_markup"] = {"inline_keyboard": self.buttons}
+        if self.is_edited:
+            found["edit_date"] = self.at
+        return found
+
+    @property
+    def bold(self) -> str:
+        """What is bold of the text."""
+        raw = self.text.encode("utf-16-le")
+        return "".join(
+            raw[2 * e["offset"] : 2 * (e["offset"] + e["length"])].decode("utf-16-le")
+            for e in self.entities
+            if e["type"] == "bold"
+        )
+
+
+@dataclass(eq=False)
+class Chat:
+    id: int
+    kind: Kind
+    title: str
+    people: list[Person] = field(default_factory=list)
+    bots: dict[Bot, str] = field(default_factory=dict)
+    """Each with its status: "member", "administrator", "kicked" ..."""
+    messages: list[Message] = field(default_factory=list)
+    moved_to: int = 0
+    last_id: int = 0
+    actions: list[tuple[Bot, str]] = field(default_factory=list)
+
+    def as_json(self) -> JSON:
+        if self.kind == "private":
+            return {"id": self.id, "type": "private", "first_name": self.title}
+        return {"id": self.id, "type": self.kind, "title": self.title}
+
+    def next_id(self) -> int:
+        self.last_id += 1
+        return self.last_id
+
+    @property
+    def texts(self) -> list[str]:
+        return [message.text for message in self.messages]
+
+    def of_bots(self) -> list[Message]:
+        return [message for message in self.messages if isinstance(message.sender, Bot)]
+
+
+def entities_of(text: str) -> list[JSON]:
+    """Commands, as Telegram marks them in what people write."""
+    first = text.split()[0] if text.split() else ""
+    if first.startswith("/") and len(first) > 1:
+        return [{"type": "bot_command", "offset": 0, "length": len(first)}]
+    return []
