@@ -27,8 +27,8 @@ from tests.local_discord import Bot, Channel, Guild, LocalDiscord, Message, Pers
 with warnings.catch_warnings():
     # Python 3.11 warns of its own `audioop`, which discord.py imports for voice.
     warnings.simplefilter("ignore", DeprecationWarning)
+    from orchestrator.platforms import backoff
     from orchestrator.platforms.discord import (
-        backoff,
         connection,
         gateway_client,
         hearing,
@@ -36,7 +36,17 @@ with warnings.catch_warnings():
     )
     from orchestrator.platforms.discord.platform import DiscordPlatform
 
-__all__ = ["Ears", "House", "Told", "connection", "hearing", "quick", "told", "typing_sign"]
+__all__ = [
+    "Ears",
+    "House",
+    "Told",
+    "announced",
+    "connection",
+    "hearing",
+    "quick",
+    "told",
+    "typing_sign",
+]
 
 FRIENDS = ("Dex", "Bort", "Mo")
 PATIENCE_SECONDS = 20.0
@@ -62,10 +72,10 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Told(logging.Handler):
-    """What the log warns of."""
+    """What the log warns of, or more than that."""
 
-    def __init__(self) -> None:
-        super().__init__(logging.WARNING)
+    def __init__(self, level: int = logging.WARNING) -> None:
+        super().__init__(level)
         self.lines: list[str] = []
         self._changed = asyncio.Event()
 
@@ -88,6 +98,18 @@ def told() -> Iterator[Told]:
     log.addHandler(handler)
     yield handler
     log.removeHandler(handler)
+
+
+@pytest.fixture
+def announced() -> Iterator[Told]:
+    """What whoever started the show gets to read."""
+    log, handler = logging.getLogger("orchestrator.show"), Told(logging.INFO)
+    level = log.level
+    log.setLevel(logging.INFO)
+    log.addHandler(handler)
+    yield handler
+    log.removeHandler(handler)
+    log.setLevel(level)
 
 
 @dataclass

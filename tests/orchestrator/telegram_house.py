@@ -24,8 +24,7 @@ from orchestrator.changes import Changes
 from orchestrator.control import Changed, Control
 from orchestrator.errors import ModelServerDown
 from orchestrator.phrases import load_picker
-from orchestrator.platforms import Event
-from orchestrator.platforms.telegram import backoff
+from orchestrator.platforms import Event, backoff
 from orchestrator.platforms.telegram.platform import TelegramPlatform
 from orchestrator.platforms.telegram.settings import TelegramStage
 from orchestrator.servers.client import ModelClient
