@@ -47,6 +47,7 @@ class ProgressBar:
         self._recent: deque[tuple[float, StepDone]] = deque(maxlen=STEPS_OF_PACE)
         self._held_out = ""
         self._stop = False
+        self._is_stop_confirmed = False
 
     def __enter__(self) -> Self:
         self._previous = {s: signal.signal(s, self._ask) for s in _stop_signals()}
@@ -67,9 +68,21 @@ class ProgressBar:
         if self._stop or not self._recent:
             raise KeyboardInterrupt  # a second time, or nothing is learnt yet
         self._stop = True
-        self._say("stopping after this step; everything is saved")
+        self._confirm_stop()
+
+    def _confirm_stop(self) -> None:
+        """Said at once, if possible: a signal may come while something else is printed, and Python
+        refuses to print within that."""
+        try:
+            self._say("stopping after this step; everything is saved")
+        except RuntimeError:
+            self._is_stop_confirmed = False
+        else:
+            self._is_stop_confirmed = True
 
     def stop_asked(self) -> bool:
+        if self._stop and not self._is_stop_confirmed:
+            self._confirm_stop()
         return self._stop
 
     def began(self, progress: RunProgress, plan: Plan, about: str) -> None:

@@ -77,7 +77,7 @@ def test_ctrl_c_saves_and_the_same_command_goes_on(
     wait_for_save(process, 1)
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=60)
-    assert process.returncode == 130
+    assert process.returncode == 130, errors
     assert "Next: the same command goes on from there." in errors
     saved = read_progress(tmp_path / "dex")
     assert saved is not None
@@ -94,7 +94,7 @@ def test_ctrl_c_before_the_first_step_leaves_at_once_and_nothing_behind(
     assert "--pool lets it learn from everybody first" in process.stderr.readline()
     process.send_signal(signal.SIGINT)  # in the middle of loading or building
     _, errors = process.communicate(timeout=60)
-    assert process.returncode == 130
+    assert process.returncode == 130, errors
     assert "Traceback" not in errors
     assert not list(tmp_path.rglob("model-*"))
 
