@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+TOKEN = re.compile(
+    r"\d{6,12}:[\w-]{30,}"  # Telegram: bot id, colon, secret
+    r"|[\w-]{20,30}\.[\w-]{6,7}\.[\w-]{25,}"  # Discord: id, time and signature
+)
+
+
+def looks_like_a_token(text: str) -> bool:
+    """Whether it has the form of a chat platform's token."""
+    return TOKEN.fullmatch(text.strip()) is not None
 
 
 class Section(BaseModel):
@@ -20,10 +31,18 @@ class Stage(Section):
     """What every stage has."""
 
     conversation: str = Field(
-        "main",
-        pattern=r"^[\w-]{1,40}$",
-        description="stages with the same word here show the same conversation",
+        "main", description="stages with the same word here show the same conversation"
     )
+
+    @field_validator("conversation")
+    @classmethod
+    def _one_word(cls, text: str) -> str:
+        # It becomes a part of a file's name.
+        if not re.fullmatch(r"[\w-]{1,40}", text):
+            raise ValueError(
+                f"{text!r} should be one word of letters, digits, - and _, with at most 40 of them"
+            )
+        return text
 
 
 class TokenSource(Section):
@@ -44,6 +63,25 @@ class TokenSource(Section):
                 "read and name that as token_file, or into an environment variable (token_env)"
             )
         return data
+
+    @field_validator("token_env")
+    @classmethod
+    def _a_variable(cls, name: str) -> str:
+        # What stands here may be the token itself, so it is not repeated.
+        if name and not re.fullmatch(r"[A-Za-z_]\w{0,99}", name, re.ASCII):
+            raise ValueError("that is no name of an environment variable; the token stays out of "
+                             "this file, as whoever reads it could use it")  # fmt: skip
+        return name
+
+    @field_validator("token_file")
+    @classmethod
+    def _a_file(cls, path: Path | None) -> Path | None:
+        if path is not None and looks_like_a_token(str(path)):
+            raise ValueError(
+                "that looks like the token itself; put it into a file that only you may read, and "
+                "name the file here"
+            )
+        return path
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:

@@ -11,14 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.checks import Finding, Patient
+from orchestrator.sections import looks_like_a_token
 from orchestrator.tokens import OTHERS_MAY_READ, is_guarded
 from orchestrator.transcript.file import PATIENCE_SECONDS, SCHEMA_VERSION, transcript_paths
 
 SECRET_KEY = re.compile(r"(^|_)(token|secret|password|passwd|api_?key|key)$", re.IGNORECASE)
-SECRET_VALUE = re.compile(
-    r"\d{6,12}:[\w-]{30,}"  # Telegram: bot id, colon, secret
-    r"|[\w-]{20,30}\.[\w-]{6,7}\.[\w-]{25,}"  # Discord: id, time and signature
-)
 
 
 def settings(patient: Patient) -> Iterator[Finding]:
@@ -41,7 +38,7 @@ def secrets(patient: Patient) -> Iterator[Finding]:
         if last.endswith("token_file"):
             seen = True
             yield _secret_file(key, patient.home / value)
-        elif value and (SECRET_KEY.search(last) or SECRET_VALUE.fullmatch(value.strip())):
+        elif value and (SECRET_KEY.search(last) or looks_like_a_token(value)):
             seen = True
             yield Finding(
                 "problem", "secrets", f"{key} in {patient.settings_file} looks like a secret, "

@@ -26,12 +26,20 @@ def test_the_shipped_file_is_the_defaults() -> None:
     assert read_settings(ROOT / "settings.toml") == Settings()
 
 
+TOKEN = "A" * 24 + "." + "b" * 6 + "." + "c" * 27
+"""Of the form of Discord's."""
+
+
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
         ("[conversation]\nchaoss = 1", "there is no key conversation.chaoss"),
         ("[[friends]]\nname='A'\nurl='u'\nnick='x'", "there is no key friends[0].nick"),
         ("[conversation]\nchaos = 3", "conversation.chaos: Input should be less than or equal"),
+        (
+            "[[stages]]\nplatform = 'terminal'\nconversation = 'a b'",
+            "stages[0].conversation: 'a b' should be one word of letters, digits, - and _",
+        ),
         ("schema = 2", "schema: Input should be 1"),
         ("[servers]\nengine = 'warp'", "servers.engine: Input should be 'auto'"),
         ("[[stages]]\nplatform = 'icq'", "stages[0].platform should be one of terminal, web"),
@@ -41,6 +49,14 @@ def test_the_shipped_file_is_the_defaults() -> None:
         (
             "[[stages]]\nplatform = 'discord'\nchannel = 1\ntoken = 'abc'",
             "stages[0]: the token itself does not belong here: put it into a file",
+        ),
+        (
+            f"[[stages]]\nplatform = 'web'\ntoken_file = '{TOKEN}'",
+            "stages[0].token_file: that looks like the token itself; put it into a file",
+        ),
+        (
+            f"[[stages]]\nplatform = 'web'\ntoken_env = '{TOKEN}'",
+            "stages[0].token_env: that is no name of an environment variable",
         ),
         (
             "[[stages]]\nplatform = 'discord'\nchannel = 1\n"
