@@ -27,16 +27,21 @@ from .world import DM, Channel, Json, Message, User, Webhook
 
 MOST_IN_A_CHANNEL = 15
 FORBIDDEN_IN_NAMES = re.compile("discord|clyde", re.IGNORECASE)
+FORBIDDEN_NAMES = frozenset({"everyone", "here", "system message"})
+"""Seen on Discord as "Username cannot be "here"", and not in its documentation of webhooks."""
 
 
 def check_name(name: object, field: str) -> str:
-    """A name over a webhook's lines: 1-80 characters, without `discord` and `clyde`."""
+    """A name over a webhook's lines: 1-80 characters, without `discord` and `clyde`, and none of
+    those that are Discord's own."""
     text = str(name or "").strip()
     too_long(field, text, 80, 1)
     forbidden = FORBIDDEN_IN_NAMES.search(text)
     if forbidden:
         raise bad_field(field, "USERNAME_INVALID_CONTAINS",
                         f'Username cannot contain "{forbidden[0].lower()}"')  # fmt: skip
+    if text.casefold() in FORBIDDEN_NAMES:
+        raise bad_field(field, "USERNAME_INVALID", f'Username cannot be "{text.casefold()}"')
     return text
 
 

@@ -12,13 +12,22 @@ import pytest
 
 from orchestrator.errors import SettingsError, StageFailed
 from orchestrator.platforms import PersonLine
-from tests.local_discord import BOT_PERMISSIONS, LocalDiscord
-from tests.orchestrator.discord_house import SMALL_PICTURE, Ears, House, friend, quick, ready
+from tests.local_discord import BOT_PERMISSIONS, LocalDiscord, rest_webhooks
+from tests.orchestrator.discord_house import (
+    SMALL_PICTURE,
+    Ears,
+    House,
+    Told,
+    announced,
+    friend,
+    quick,
+    ready,
+)
 
 MANAGE_WEBHOOKS = 1 << 29
 
 
-__all__ = ["quick"]
+__all__ = ["announced", "quick"]
 
 
 @pytest.fixture
@@ -97,6 +106,62 @@ async def test_names_that_discord_refuses_are_made_lawful_and_stay_apart(house: 
         for one in house.friends:
             await platform.say(1, one.name, "hi")
     assert names(house) == ["Cly·de", "cly·de (2)", "Dis·cord Dan", "Friend"]
+
+
+async def test_names_that_discord_keeps_for_itself_are_changed_as_whole_names_only(
+    house: House,
+) -> None:
+    house.friends = [friend("here"), friend("Everyone"), friend("Sphere", "")]
+    async with house.opened(appearance="webhook") as platform:
+        for one in house.friends:
+            await platform.say(1, one.name, "hi")
+        await platform.relay(2, "here", "hi", "web")
+    assert names(house) == ["he·re", "Every·one", "Sphere", "he·re (web)"]
+
+
+async def test_a_name_that_discord_refuses_for_no_known_reason_gets_another(
+    house: House, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rest_webhooks, "FORBIDDEN_NAMES", {"dex", "bort", "mo (web)"})
+    async with house.opened(appearance="webhook") as platform:
+        for name in ("Dex", "Bort", "Dex"):
+            message_id = await platform.say(1, name, "hi")
+        await platform.relay(2, "Mo", "hi", "web")
+        await platform.edit(message_id, "Dex", "hello")
+    assert names(house) == ["Friend 1", "Friend 2", "Friend 1", "Friend 3"]
+    assert house.texts == ["hi", "hi", "hello", "hi"]
+    assert caplog.text.count("Discord takes no lines of Dex") == 1
+
+
+async def test_auto_comes_back_to_webhooks_when_a_withdrawn_permission_is_given_back(
+    house: House, announced: Told
+) -> None:
+    role = house.local.bot_role(house.bot, house.guild)
+    full = role.permissions
+    async with house.opened(appearance="auto") as platform:
+        # Refused before Discord has told the bot that the permission is gone.
+        house.local.faults.lose_dispatches(1, "GUILD_ROLE_UPDATE")
+        house.local.set_role_permissions(role, full & ~MANAGE_WEBHOOKS)
+        with pytest.raises(StageFailed, match="does not allow it"):
+            await platform.say(1, "Dex", "one")
+        await announced.wait("webhooks are refused")
+        house.local.set_role_permissions(role, full & ~MANAGE_WEBHOOKS)
+        house.anna.says(house.channel, "is the bot there?")
+        await Ears(platform).when(PersonLine)  # and so of the role, of which it was told before
+        announced.lines.clear()
+        house.local.set_role_permissions(role, full)
+        await announced.wait("by webhooks")
+        await platform.say(2, "Dex", "two")
+    assert names(house) == ["anna", "Dex"]
+
+
+async def test_two_bots_with_one_token_are_refused(house: House) -> None:
+    main = {"token_file": house.home / "bot.token"}
+    with pytest.raises(SettingsError, match="is the token of the Discord bot: Dex's bot needs"):
+        house.platform(friend_tokens={"Dex": main})
+    own = {"token_file": house.token_file("own.token", "own")}
+    with pytest.raises(SettingsError, match="Bort is the token of Dex's"):
+        house.platform(friend_tokens={"Dex": own, "Bort": own})
 
 
 async def test_a_webhook_that_somebody_removed_is_made_anew_and_the_line_said_once(

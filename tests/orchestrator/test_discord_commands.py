@@ -329,6 +329,15 @@ async def test_roles_of_friends_are_made_and_removed_but_never_anybody_elses(beg
     assert refused.content == "Sorry, making roles is for whoever has Manage Roles here."
 
 
+async def test_a_role_that_discord_refuses_keeps_no_other_from_being_made(begin: Begin) -> None:
+    scene = await begin()
+    scene.local.faults.answer("POST", "/guilds/*/roles", 400)
+    made = await scene.told(scene.mona, "friends", roles="create")
+    assert made.content.startswith("Made: Juno. Discord refused a role for Dex: ")
+    assert made.content.endswith("Mention one in a line, as @Juno.")
+    assert "Dex" not in [role.name for role in scene.local.roles(scene.guild)]
+
+
 async def test_without_manage_roles_the_bot_says_what_it_lacks(begin: Begin) -> None:
     scene = await begin(permissions=BOT_PERMISSIONS & ~MANAGE_ROLES)
     answer = await scene.told(scene.mona, "friends", roles="create")

@@ -259,6 +259,12 @@ async def test_friends_bots_are_looked_at_one_by_one(scene: Scene) -> None:
     assert not any(token in text for text in found for token in (dex.token, juno.token))
 
 
+async def test_a_token_that_was_pasted_twice_is_told(scene: Scene) -> None:
+    scene.write('[stages.friend_tokens.Dex]\ntoken_file = "discord.token"\n')
+    [finding] = await scene.amiss()
+    assert finding.text == "the token of Dex's bot is that of the show's bot"
+
+
 async def test_a_friends_bot_that_may_not_speak_is_told(scene: Scene) -> None:
     dex = scene.local.add_bot("DexBot", scene.guild)
     scene.keep("dex.token", dex.token)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import re
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -125,6 +127,21 @@ async def test_a_line_that_was_shown_before_discord_went_down_is_not_shown_again
         await house.local.come_up()
         await asyncio.wait_for(saying, PATIENCE_SECONDS)
     assert house.texts == ["first", "second"]
+
+
+async def test_an_outage_is_told_once_in_a_sentence_and_without_discord_pys_own_words(
+    house: House, told: Told, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(connection, "RESUMABLE_SECONDS", 0.2)
+    caplog.set_level(logging.WARNING)
+    caplog.handler.setLevel(logging.NOTSET)  # as of the log of a show: only loggers have levels
+    async with house.opened() as platform:
+        await house.local.go_down()
+        await told.wait("cannot be reached")
+        await house.local.come_up()
+        await ready(platform)
+    [record] = caplog.records
+    assert record.getMessage().startswith("the Discord bot: Discord cannot be reached (")
 
 
 # --- a gap ----------------------------------------------------------------------------------------
@@ -283,6 +300,17 @@ async def test_permissions_that_are_withdrawn_and_given_back_stop_the_stage_for_
     assert house.texts == ["**Dex:** one", "**Dex:** three"]
 
 
+async def test_what_was_said_while_a_permission_lacked_is_told_with_its_time(house: House) -> None:
+    house.local.set_permissions(house.channel, house.bot, deny=SEND_MESSAGES)
+    async with house.opened() as platform:
+        ears = Ears(platform)
+        said = house.anna.says(house.channel, "anybody?")
+        house.local.set_permissions(house.channel, house.bot)
+        [heard] = await ears.when(PersonLine)
+    assert heard.message_id == str(said.id)
+    assert heard.at is not None
+
+
 async def test_a_bot_that_was_kicked_waits_to_be_invited_again(house: House, told: Told) -> None:
     async with house.opened() as platform:
         await platform.say(1, "Dex", "one")
@@ -290,6 +318,7 @@ async def test_a_bot_that_was_kicked_waits_to_be_invited_again(house: House, tol
         with pytest.raises(StageFailed):
             await platform.say(2, "Dex", "two")
         await told.wait("invite it with https://discord.com/oauth2/authorize?client_id=")
+        assert re.search(r"&permissions=\d+ and give it", told.lines[-1])
         house.local.join(house.bot, house.guild)
         await ready(platform)
         await platform.say(3, "Dex", "three")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from orchestrator.platforms import PersonLine
 from orchestrator.platforms.discord.wording import fitted, lawful, lawful_names, prefixed
 from orchestrator.platforms.fitting import units
 from tests.local_discord import LocalDiscord
+from tests.local_discord.rest_webhooks import check_name
 from tests.orchestrator import discord_house
 from tests.orchestrator.discord_house import Ears, House, quick, typing_sign
 
@@ -78,6 +78,16 @@ async def test_nobody_is_pinged_and_no_link_is_unfolded(house: House, appearance
     assert len(messages) == 3
     assert house.local.pings == []
     assert all(message.flags & SUPPRESSES_EMBEDS for message in messages)
+
+
+@pytest.mark.parametrize(("appearance", "name"), [("single", "**Dex:** "), ("webhook", "")])
+async def test_a_line_stands_there_with_the_marks_that_a_person_would_have_typed(
+    house: House, appearance: str, name: str
+) -> None:
+    text = r"**bold** _x_ ||spoiler|| ¯\_(ツ)_/¯ > 2*3*4"
+    async with house.opened(appearance=appearance) as platform:
+        await platform.say(1, "Dex", text)
+    assert house.texts == [name + text]
 
 
 @pytest.mark.parametrize("appearance", ["single", "webhook"])
@@ -190,7 +200,7 @@ def test_a_lawful_name_is_taken_by_discord(name: str) -> None:
     shown = lawful(name)
     assert 1 <= units(shown) <= 80
     assert shown == shown.strip()
-    assert not re.search("discord|clyde", shown, re.IGNORECASE)
+    assert check_name(shown, "username") == shown
 
 
 @pytest.mark.parametrize(
@@ -199,6 +209,9 @@ def test_a_lawful_name_is_taken_by_discord(name: str) -> None:
         ("Clyde", "Cly·de"),
         ("my DisCord friend", "my Dis·Cord friend"),
         ("  ", "Friend"),
+        ("@everyone", "@everyone"),
+        ("HERE", "HE·RE"),
+        (" system  message", "system·message"),
         ("\u3164\u200b", "Friend"),
         ("\U0001f468\u200d\U0001f33e", "\U0001f468\u200d\U0001f33e"),
     ],

@@ -50,6 +50,8 @@ class Chooser:
         elif wanted == "single":
             await self._by_accounts(f"{BY_NAMES}, as the settings say")
         elif not may_manage_webhooks(channel):
+            # That explains an earlier refusal, which ends with it.
+            self.without_webhooks = False
             await self._by_accounts(
                 f"{BY_NAMES}; with the permission Manage Webhooks each would have a name and a "
                 "picture"

@@ -125,13 +125,21 @@ class GatewayClient(discord.Client):
     on_member_update = on_thread_update = on_thread_join = _on_world
 
 
-def _in_one_line(record: logging.LogRecord) -> bool:
-    """discord.py tells of every attempt to reconnect with a traceback, as an error."""
-    if record.exc_info and str(record.msg).startswith("Attempting a reconnect"):
-        record.msg = f"{record.getMessage()} ({record.exc_info[1]})"
-        record.args, record.exc_info = (), None
-        record.levelno, record.levelname = logging.INFO, "INFO"
-    return True
+NOISE = ("Attempting a reconnect", "Can't keep up")
+"""What discord.py tells as a warning, or as an error with its traceback, and nobody can do anything
+about: each attempt to reconnect, and a heartbeat that the answer to the one before overtook."""
 
 
-logging.getLogger("discord.client").addFilter(_in_one_line)
+def _quietly(record: logging.LogRecord) -> bool:
+    """Makes noise an information in one line, for those who want to read such."""
+    if not str(record.msg).startswith(NOISE):
+        return True
+    error = f" ({record.exc_info[1]})" if record.exc_info else ""
+    record.msg = record.getMessage() + error
+    record.args, record.exc_info = (), None
+    record.levelno, record.levelname = logging.INFO, "INFO"
+    return logging.getLogger(record.name).isEnabledFor(record.levelno)
+
+
+for _name in ("discord.client", "discord.gateway"):
+    logging.getLogger(_name).addFilter(_quietly)

@@ -134,7 +134,8 @@ class Hearing:
             self._take(message, at=message.created_at)
         waiting, self._waiting = self._waiting or deque(), None
         for message in waiting:
-            self._take(message, at=None)
+            # They may have waited for long, as for a permission that the bot lacked.
+            self._take(message, at=message.created_at)
         if missed or rest:
             log.info("#%s: %d lines of people were said during a gap.", channel.name, len(missed))
         if rest:

@@ -18,7 +18,13 @@ from orchestrator.platforms.discord.asking import PORTAL, NotWell, logged_in, to
 from orchestrator.platforms.discord.command_settings import NOBODY
 from orchestrator.platforms.discord.invitation import SPEAKING, invitation, wanted
 from orchestrator.platforms.discord.listening import may_listen
-from orchestrator.platforms.discord.requirements import IN_WORDS, WRITABLE, Writable
+from orchestrator.platforms.discord.requirements import (
+    IN_WORDS,
+    WRITABLE,
+    Writable,
+    needed,
+    sending,
+)
 from orchestrator.platforms.discord.settings import DiscordStage
 from orchestrator.sections import TokenSource
 from orchestrator.settings import Show
@@ -135,11 +141,9 @@ async def _place(client: discord.Client, stage: DiscordStage, link: str) -> Plac
 def _permissions(
     subject: str, stage: DiscordStage, place: Place, application_id: int, link: str
 ) -> Iterator[Finding]:
-    is_thread = isinstance(place.channel, discord.Thread)
     has = place.home.permissions_for(place.me)
-    send = {"send_messages", "send_messages_in_threads"}
-    needed = [name for name in SPEAKING if name not in send or ("thread" in name) == is_thread]
-    lacking = [IN_WORDS[name] for name in needed if not getattr(has, name)]
+    names = needed(place.channel)
+    lacking = [IN_WORDS[name] for name in names if not getattr(has, name)]
     where = (
         f"in the settings of #{place.home.name} under Permissions, or on the whole server: {link}"
     )
@@ -147,7 +151,7 @@ def _permissions(
         yield Finding("problem", subject, f"the bot lacks {name} in #{place.channel.name}",
                       f"give it that {where}")  # fmt: skip
     if not lacking:
-        yield Finding("ok", subject, f"it may {', '.join(IN_WORDS[name] for name in needed)}")
+        yield Finding("ok", subject, f"it may {', '.join(IN_WORDS[name] for name in names)}")
     if stage.appearance in ("auto", "webhook") and not has.manage_webhooks:
         yield Finding(
             "problem" if stage.appearance == "webhook" else "warning", subject,
@@ -224,13 +228,14 @@ async def _friends_bots(
 ) -> AsyncIterator[Finding]:
     """Bots that friends have for themselves."""
     known = {friend.name for friend in show.friends}
+    bots = {place.me.id: "the show"}
     for friend, source in stage.friend_tokens.items():
         if friend not in known:
             yield Finding("warning", subject, f"friend_tokens names {friend}, who is no friend of "
                           "the show", f"there are {', '.join(sorted(known))}")  # fmt: skip
             continue
         try:
-            yield await _friends_bot(subject, friend, source, stage, tokens, place)
+            yield await _friends_bot(subject, friend, source, stage, tokens, place, bots)
         except NotWell as error:
             yield Finding("problem", subject, error.text, error.remedy)
     if stage.appearance == "bots" and (rest := sorted(known - set(stage.friend_tokens))):
@@ -240,12 +245,18 @@ async def _friends_bots(
 
 async def _friends_bot(
     subject: str, friend: str, source: TokenSource, stage: DiscordStage, tokens: Tokens,
-    place: Place,
+    place: Place, bots: dict[int, str],
 ) -> Finding:  # fmt: skip
+    """`bots`: whose the bots are that were seen so far, by their ids; this one is put in."""
     whose = f"{friend}'s bot"
     token = token_of(tokens, source, whose)
     async with logged_in(token, stage.api_base, f"the token of {whose}") as client:
         assert client.user is not None
+        if (other := bots.setdefault(client.user.id, friend)) != friend:
+            raise NotWell(
+                f"the token of {whose} is that of {other}'s bot",
+                f"make an application of its own at {PORTAL}, and give its token there",
+            )
         link = invitation(client.application_id or 0, SPEAKING)
         try:
             guild = await client.fetch_guild(place.guild.id)
@@ -256,9 +267,8 @@ async def _friends_bot(
         channels = {channel.id: channel for channel in await guild.fetch_channels()}
         home = channels.get(place.home.id)
         has = home.permissions_for(me) if home else discord.Permissions.none()
-        in_thread = isinstance(place.channel, discord.Thread)
-        send = "send_messages_in_threads" if in_thread else "send_messages"
-        lacking = [IN_WORDS[n] for n in ("view_channel", send) if not getattr(has, n)]
+        wanted_there = ("view_channel", sending(place.channel))
+        lacking = [IN_WORDS[name] for name in wanted_there if not getattr(has, name)]
         if lacking:
             text = (
                 f"{whose}, {client.user.name}, lacks {' and '.join(lacking)} in #{place.home.name}"

@@ -16,8 +16,9 @@ from typing import Any
 import discord
 
 from orchestrator.backstage import Backstage
-from orchestrator.errors import SettingsError, StageFailed, StageLost
+from orchestrator.errors import StageFailed, StageLost
 from orchestrator.platforms import Capability, Deletion, Event, PersonLine, Reaction
+from orchestrator.platforms.discord.bot_tokens import MAIN, friends_tokens, main_token
 from orchestrator.platforms.discord.commands import commands_of
 from orchestrator.platforms.discord.connection import Connection
 from orchestrator.platforms.discord.connections import CONNECTIONS
@@ -58,28 +59,10 @@ class DiscordPlatform:
         self.settings = settings
         self.ready = asyncio.Event()
         self.backstage: Backstage | None = None
-        token = tokens.read(settings.token_env, settings.token_file, "the Discord bot")
-        if token is None:
-            raise SettingsError(
-                "A stage on Discord needs the token of its bot: name a file that holds it with "
-                "token_file, or a variable with token_env; see: botconvo doctor discord"
-            )
-        self._token = token
+        self._token = main_token(settings, tokens)
         self._friends = show.friends
         names = [friend.name for friend in show.friends]
-        self._own_tokens = {}
-        for name, source in settings.friend_tokens.items():
-            if name not in names:
-                raise SettingsError(
-                    f"friend_tokens of {self.name} names {name!r}, and there is no such friend; "
-                    f"there are {', '.join(names)}."
-                )
-            own = tokens.read(source.token_env, source.token_file, f"{name}'s Discord bot")
-            if own is None:
-                raise SettingsError(
-                    f"friend_tokens.{name} says nothing: give it token_file or token_env."
-                )
-            self._own_tokens[name] = own
+        self._own_tokens = friends_tokens(settings, names, tokens, self._token)
         self.connection: Connection | None = None
         self.accounts: dict[str, Connection] = {}
         self._standing: Standing | None = None
@@ -127,7 +110,7 @@ class DiscordPlatform:
         on Discord is waited for."""
         self.backstage = backstage
         base = self.settings.api_base
-        self.connection = CONNECTIONS.join(self._token, "the Discord bot", base, hears=True)
+        self.connection = CONNECTIONS.join(self._token, MAIN, base, hears=True)
         commands_of(self.connection)  # before its client logs in
         for name, token in self._own_tokens.items():
             what = f"{name}'s Discord bot"

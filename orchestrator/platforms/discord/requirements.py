@@ -11,8 +11,19 @@ IN_WORDS = {
     "read_message_history": "Read Message History",
     "manage_webhooks": "Manage Webhooks",
 }
+SEND, SEND_IN_THREADS = "send_messages", "send_messages_in_threads"
 Writable = discord.TextChannel | discord.VoiceChannel | discord.StageChannel | discord.Thread
 WRITABLE = (discord.TextChannel, discord.VoiceChannel, discord.StageChannel, discord.Thread)
+
+
+def sending(channel: Writable) -> str:
+    """Name of the permission to write there, as discord.py has it."""
+    return SEND_IN_THREADS if isinstance(channel, discord.Thread) else SEND
+
+
+def needed(channel: Writable) -> list[str]:
+    """Names of the permissions without which the bot cannot do its work in a channel."""
+    return ["view_channel", sending(channel), "read_message_history"]
 
 
 def missing(channel: Writable, *, webhooks: bool = False) -> list[str]:
@@ -22,11 +33,8 @@ def missing(channel: Writable, *, webhooks: bool = False) -> list[str]:
     me = _own_member(channel.guild)
     if me is None:
         return []
-    in_a_thread = isinstance(channel, discord.Thread)
     has = channel.permissions_for(me)
-    send = "send_messages_in_threads" if in_a_thread else "send_messages"
-    needed = ["view_channel", send, "read_message_history"]
-    lacking = [IN_WORDS[name] for name in needed if not getattr(has, name)]
+    lacking = [IN_WORDS[name] for name in needed(channel) if not getattr(has, name)]
     if webhooks and not may_manage_webhooks(channel):
         lacking.append(IN_WORDS["manage_webhooks"])
     return lacking

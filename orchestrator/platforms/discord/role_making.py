@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import discord
 
@@ -24,6 +24,7 @@ async def make_roles(guild: discord.Guild, friends: Sequence[Friend], by: str) -
     nothing."""
     there = roles_of_friends(guild, [friend.name for friend in friends])
     made: list[str] = []
+    refused: dict[str, str] = {}
     for friend in friends:
         if friend.name in there:
             continue
@@ -34,10 +35,13 @@ async def make_roles(guild: discord.Guild, friends: Sequence[Friend], by: str) -
             )  # fmt: skip
         except discord.HTTPException as error:
             log.warning("no role for %s: %s", friend.name, error)
-            return f"{_done('Made', made)} Discord refused a role for {friend.name}: {error.text}"
+            refused[friend.name] = error.text
+            continue
         made.append(friend.name)
     log.info("roles made (%s): %s", by, ", ".join(made))
-    return f"{_done('Made', made)} Mention one in a line, as @{friends[0].name}."
+    able = [friend.name for friend in friends if friend.name not in refused]
+    example = f" Mention one in a line, as @{able[0]}." if able else ""
+    return _done("Made", made, "Discord refused a role for", refused) + example
 
 
 async def remove_roles(guild: discord.Guild, friends: Sequence[Friend], by: str) -> str:
@@ -45,6 +49,7 @@ async def remove_roles(guild: discord.Guild, friends: Sequence[Friend], by: str)
     person's own role of the same name is left alone; returns what was done, for people."""
     there = roles_of_friends(guild, [friend.name for friend in friends])
     removed: list[str] = []
+    refused: dict[str, str] = {}
     for friend in friends:
         role = there.get(friend.name)
         if role is None or role.color.value != COLORS[friend.color]:
@@ -53,11 +58,16 @@ async def remove_roles(guild: discord.Guild, friends: Sequence[Friend], by: str)
             await role.delete(reason=by)
         except discord.HTTPException as error:
             log.warning("the role of %s stays: %s", friend.name, error)
-            return f"{_done('Removed', removed)} Discord keeps {friend.name}'s: {error.text}"
+            refused[friend.name] = error.text
+            continue
         removed.append(friend.name)
     log.info("roles removed (%s): %s", by, ", ".join(removed))
-    return _done("Removed", removed)
+    return _done("Removed", removed, "Discord keeps that of", refused)
 
 
-def _done(what: str, names: Sequence[str]) -> str:
-    return f"{what}: {', '.join(names)}." if names else f"{what}: none."
+def _done(what: str, names: Sequence[str], sorry: str, refused: Mapping[str, str]) -> str:
+    done = f"{what}: {', '.join(names) or 'none'}."
+    if not refused:
+        return done
+    reasons = "; ".join(dict.fromkeys(refused.values()))
+    return f"{done} {sorry} {', '.join(refused)}: {reasons}"

@@ -32,7 +32,7 @@ from orchestrator.platforms.discord.errors import (
 )
 from orchestrator.platforms.discord.requirements import Writable, home_of
 from orchestrator.platforms.discord.voices import NOBODY, Line
-from orchestrator.platforms.discord.wording import fitted, lawful, lawful_names
+from orchestrator.platforms.discord.wording import NAMELESS, fitted, lawful, lawful_names
 from orchestrator.settings import Friend
 
 log = logging.getLogger(__name__)
@@ -42,6 +42,8 @@ MARK_CHARS = 8
 SHOWN_UNITS = 50
 """Of a friend's name in the name of their webhook, which has 80."""
 PICTURE_PIXELS = 128
+NAME_FIELD = "In username:"
+"""How discord.py words a complaint of Discord's about the name over a line."""
 REQUEST_SECONDS = 30.0
 """Longest that Discord may take to answer; waiting for its limits is not counted."""
 
@@ -99,6 +101,8 @@ class WebhookVoice:
         """Of all that were ever used: a line may stand there by one that was removed."""
         self._sharing: set[str] = set()
         """Friends for whom no webhook of their own could be made."""
+        self._instead: dict[str, str] = {}
+        """What is shown in place of names that Discord refused: not all its rules are known."""
 
     async def prepare(self) -> None:
         """Sees which webhooks are there. Raises RequestFailed."""
@@ -125,10 +129,15 @@ class WebhookVoice:
                         wait=True,
                     )  # fmt: skip
             except Withheld as error:
-                if error.code != UNKNOWN_WEBHOOK or attempt == 3:
+                if attempt == 3:
                     raise
-                log.warning("Somebody removed a webhook of BotConvo; a new one is made.")
-                self._known = None
+                if error.code == UNKNOWN_WEBHOOK:
+                    log.warning("Somebody removed a webhook of BotConvo; a new one is made.")
+                    self._known = None
+                elif error.code == INVALID_FORM and NAME_FIELD in str(error):
+                    self._rename(self._name(line), error)
+                else:
+                    raise
         raise AssertionError("the last attempt returns or raises")
 
     def wrote(self, message: discord.Message, line: Line) -> bool:
@@ -189,10 +198,19 @@ class WebhookVoice:
             )
 
     def _name(self, line: Line) -> str:
-        if line.place:
-            return lawful(f"{lawful(line.speaker)[:50]} ({line.place})")
         face = self._faces.get(line.speaker)
-        return face.name if face else lawful(line.speaker)
+        if line.place:
+            name = lawful(f"{lawful(line.speaker)[:50]} ({line.place})")
+        else:
+            name = face.name if face else lawful(line.speaker)
+        return self._instead.get(name, name)
+
+    def _rename(self, name: str, refusal: Withheld) -> None:
+        self._instead[name] = f"{NAMELESS} {len(self._instead) + 1}"
+        log.warning(
+            "Discord takes no lines of %s (%s); they are shown as %s's.",
+            name, refusal, self._instead[name],
+        )  # fmt: skip
 
     async def _webhook_with(self, webhook_id: int | None) -> discord.Webhook | None:
         """One of ours by its id; None if the message is no webhook's."""
