@@ -1,6 +1,6 @@
 """Pages in a real headless Chromium. One browser serves the whole run; each test talks to it on a
 connection of its own in its own event loop, so that nothing has to share a loop, and gets pages
-that nobody used before.
+that nobody used before. A module with many tests may have one loop and one connection for all.
 
     async def test_the_button_says_hello(page: Page, complaints: Complaints) -> None:
         complaints.expect("404")  # else an error on the console fails the test
@@ -24,7 +24,14 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import BrowserContext, ConsoleMessage, Page, WebSocket, async_playwright
+from playwright.async_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    WebSocket,
+    async_playwright,
+)
 from playwright.async_api import Error as PlaywrightError
 
 LISTENING = re.compile(r"^DevTools listening on (ws://\S+)")
@@ -131,28 +138,34 @@ def chromium_running(program: Path, home: Path) -> Iterator[str]:
 
 
 @asynccontextmanager
-async def pages_of(devtools: str, complaints: Complaints) -> AsyncIterator[NewPage]:
+async def connected(devtools: str) -> AsyncIterator[Browser]:
+    """A connection with the browser, which takes half a second: for one event loop."""
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.connect_over_cdp(devtools)
+        yield browser
+        await browser.close()
+
+
+@asynccontextmanager
+async def pages_of(browser: Browser, complaints: Complaints) -> AsyncIterator[NewPage]:
     """Gives a function that opens a page in a context of its own: no cookie, cache or storage
     is shared. It takes Playwright's options for contexts: `viewport`, `color_scheme`,
     `reduced_motion`, `java_script_enabled` and so on. All are closed at the end."""
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.connect_over_cdp(devtools)
-        contexts: list[BrowserContext] = []
+    contexts: list[BrowserContext] = []
 
-        async def new_page(**options: Any) -> Page:
-            context = await browser.new_context(**options)
-            contexts.append(context)
-            complaints.listen(context)
-            return await context.new_page()
+    async def new_page(**options: Any) -> Page:
+        context = await browser.new_context(**options)
+        contexts.append(context)
+        complaints.listen(context)
+        return await context.new_page()
 
-        try:
-            yield new_page
-        finally:
-            for page in [page for context in contexts for page in context.pages]:
-                await _heard_out(page)
-            for context in contexts:
-                await context.close()
-            await browser.close()
+    try:
+        yield new_page
+    finally:
+        for page in [page for context in contexts for page in context.pages]:
+            await _heard_out(page)
+        for context in contexts:
+            await context.close()
 
 
 async def _heard_out(page: Page) -> None:

@@ -187,9 +187,9 @@ def complaints() -> Complaints:
 async def new_page(chromium: str, complaints: Complaints) -> AsyncIterator[NewPage]:
     """`await new_page(viewport=..., color_scheme="dark")` opens a page that shares nothing with
     others. At the end any error on a console, or request to another machine, is a failure."""
-    from tests.browser import pages_of
+    from tests.browser import connected, pages_of
 
-    async with pages_of(chromium, complaints) as new:
+    async with connected(chromium) as browser, pages_of(browser, complaints) as new:
         yield new
     complaints.check()
 

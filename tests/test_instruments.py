@@ -121,10 +121,10 @@ async def test_pages_share_nothing_and_may_differ_in_size(new_page: NewPage, kit
 async def test_what_goes_wrong_in_a_page_is_complained_about(
     chromium: str, kitchen: str, kind: str, complaint: str
 ) -> None:
-    from tests.browser import Complaints, pages_of
+    from tests.browser import Complaints, connected, pages_of
 
     complaints = Complaints()
-    async with pages_of(chromium, complaints) as new_page:
+    async with connected(chromium) as browser, pages_of(browser, complaints) as new_page:
         await (await new_page()).goto(f"{kitchen}/fault/{kind}")
     with pytest.raises(AssertionError, match=complaint):
         complaints.check()

@@ -6,15 +6,17 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import sys
 import threading
 import uuid
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import suppress
+from pathlib import Path
 from typing import BinaryIO, TextIO
 
 from orchestrator.backstage import Backstage
-from orchestrator.errors import OrchestratorError
+from orchestrator.errors import StageLost
 from orchestrator.platforms import Capability, Command, Event, PersonLine, Platform
 from orchestrator.platforms.live_terminal.ink import (
     YOU,
@@ -79,14 +81,23 @@ class TerminalPlatform:
                 yield PersonLine(f"typed-{uuid.uuid4().hex}", YOU, text)
 
     async def say(self, line_id: int, friend: str, text: str) -> str:
-        name = in_color(friend, self._colors.get(friend)) if self._colored else friend
+        name = printable(friend)
+        if self._colored:
+            name = in_color(name, self._colors.get(friend))
         try:
             print(f"{name}: {printable(text)}", file=self._out, flush=True)
-        except BrokenPipeError:
-            raise
+        except BrokenPipeError as error:
+            self._end()
+            raise StageLost("Whoever read along has left.") from error
         except OSError as error:
-            raise OrchestratorError(f"Nothing more can be printed ({error.strerror}).") from error
+            raise StageLost(f"Nothing more can be printed ({error.strerror}).") from error
         return f"said-{line_id}"
+
+    def _end(self) -> None:
+        """Ends the program as a pipe without a reader ends others, as in `botconvo run | head`."""
+        with Path(os.devnull).open("w") as nowhere:  # what is not written yet is tried at the end
+            os.dup2(nowhere.fileno(), self._out.fileno())
+        signal.raise_signal(signal.SIGINT)
 
     async def relay(self, line_id: int, author: str, text: str, stage: str) -> str:
         return await self.say(line_id, f"{author} ({stage.partition(' ')[0]})", text)

@@ -107,6 +107,12 @@ def test_a_mistake_is_one_sentence_and_two(arguments: list[str], sentence: str) 
     assert sentence in done.stderr
 
 
+def test_a_full_disk_behind_what_is_kept_is_one_sentence() -> None:
+    done = chat("dex", "--keep", "/dev/full", typed="hi\n")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.splitlines() == ["botconvo: --keep: No space left on device."]
+
+
 def test_a_server_elsewhere_needs_no_settings(dex: str, tmp_path: Path) -> None:
     (tmp_path / "settings.toml").write_text("broken", encoding="utf-8")
     done = chat("--url", dex, typed="/friends\n/me priya\nhi\n/again\n/switch Juno\n")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.errors import OrchestratorError
+from orchestrator.errors import StageLost
 from orchestrator.platforms import Command, Event, PersonLine
 from orchestrator.platforms.terminal import TerminalPlatform
 
@@ -50,12 +50,13 @@ async def test_a_model_cannot_move_the_cursor_and_an_emoji_stays_whole() -> None
     stage = TerminalPlatform({}, source=io.BytesIO(), out=out, notices=notices)
     await stage.say(1, "Dex", "so\x1b[2Jup\x07\n👩‍🚀")
     await stage.notice("one\ntwo \x1b[2J")
-    assert out.getvalue() == "Dex: so[2Jup👩‍🚀\n"
+    await stage.relay(2, "Ann\x1b[2J\u202e", "\u2066soup", "web")  # nor turn round what follows
+    assert out.getvalue() == "Dex: so[2Jup👩‍🚀\nAnn[2J (web): soup\n"
     assert notices.getvalue() == "one\ntwo [2J\n"
 
 
 def test_a_full_disk_behind_the_output_is_one_sentence() -> None:
     with pytest.raises(OSError, match="No space"), Path("/dev/full").open("w") as out:
         stage = TerminalPlatform({}, source=io.BytesIO(), out=out)
-        with pytest.raises(OrchestratorError, match=r"^Nothing more can be printed \(No space"):
+        with pytest.raises(StageLost, match=r"^Nothing more can be printed \(No space"):
             asyncio.run(stage.say(1, "Dex", "soup"))

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from orchestrator.platforms import PersonLine
+from orchestrator.platforms import Command, PersonLine
 from orchestrator.platforms.scripted import ScriptedPlatform
 from orchestrator.platforms.web import incoming, limits, pages
 from orchestrator.platforms.web.pages import OVER, TOO_MUCH, UNREADABLE
@@ -54,6 +54,21 @@ async def test_what_a_person_says_has_its_number_from_the_show(show: House) -> N
     async with show.transcript() as transcript:
         assert transcript.line_of("web", f"line-{line['id']}") == line["id"]
     assert (await show.answer_to(second, line))["speaker"] == "Dex"
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("\u202eAnn", "Ann"),
+        ("\u200b", "somebody"),
+        ("🧑\u200d🚀", "🧑\u200d🚀"),
+        ("Zoë\u00ad", "Zoë"),
+    ],
+)
+def test_names_have_nothing_in_them_that_is_not_seen(name: str, shown: str) -> None:
+    read = incoming.read(json.dumps({"type": "say", "to": 1, "author": name, "text": "hi"}))
+    assert isinstance(read, incoming.Say)
+    assert read.author == shown
 
 
 async def test_a_reply_goes_to_the_friend_who_said_the_line(show: House) -> None:
@@ -144,34 +159,20 @@ async def test_lines_said_while_pages_come_are_neither_lost_nor_doubled(show: Ho
         assert greeted + [line["id"] for line in told] == everything
 
 
-async def test_changes_are_told_to_those_who_were_away(show: House) -> None:
+async def test_whoever_comes_back_reads_what_was_changed_meanwhile(show: House) -> None:
     page = await show.page()
     show.models.let(2)
     first, second = await page.lines(2)
-    mark = page.seen[0]["mark"]
-    await page.socket.close()
-    other = await show.page()
     show.models.let(2)  # one for whoever was to speak
-    await other.ask("command", author="A", name="again", argument="", line=first["id"])
-    await other.ask("command", author="A", name="oops", argument="", line=second["id"])
-    back = await show.page(f"?after={second['id']}&mark={mark}")
-    edit = await back.frame("edit")
-    assert edit["line"]["id"] == first["id"]
-    assert edit["line"]["edited"]
+    await page.ask("command", author="A", name="again", argument="", line=first["id"])
+    await page.ask("command", author="A", name="oops", argument="", line=second["id"])
+    [edit] = [f for f in page.seen if f["type"] == "edit"]
+    assert (edit["line"]["id"], edit["line"]["edited"]) == (first["id"], True)
     assert edit["line"]["text"] != first["text"]
-    unsay = await back.frame("unsay")
-    assert unsay["id"] == second["id"]
-    assert unsay["mark"] == (await show.page()).seen[0]["mark"]
+    assert [f["id"] for f in page.seen if f["type"] == "unsay"] == [second["id"]]
     lines = {line["id"]: line for line in (await show.get("/api/lines"))["lines"]}
-    assert lines[second["id"]]["unsaid"]
-    assert lines[second["id"]]["text"] == ""
-
-
-@pytest.mark.parametrize("query", ["?after=1&mark=ffffffff-1", "?after=1&mark=odd"])
-async def test_a_page_of_another_run_is_told_to_load_anew(show: House, query: str) -> None:
-    page = await show.page(query)
-    assert page.seen[0]["reload"]
-    assert page.seen[0]["lines"] == []
+    assert lines[first["id"]] == edit["line"]
+    assert (lines[second["id"]]["unsaid"], lines[second["id"]]["text"]) == (True, "")
 
 
 async def test_whoever_missed_too_many_lines_loads_anew(tmp_path: Path) -> None:
@@ -184,15 +185,18 @@ async def test_whoever_missed_too_many_lines_loads_anew(tmp_path: Path) -> None:
 
 
 async def test_a_line_of_before_can_be_taken_back_and_answered(tmp_path: Path) -> None:
-    """A stage that was not there is not asked to change a line, but its pages show it."""
-    [_, old] = write_past(tmp_path, 2)
-    async with house(tmp_path) as show:
+    """Pages show lines that were said before the stage was there, and whoever changes them."""
+    [older, old] = write_past(tmp_path, 2)
+    other = ScriptedPlatform("discord 12")
+    async with house(tmp_path, more=[other]) as show:
         page = await show.page()
         await page.ask("say", author="Anna", text="really?", reply_to=old)
         await page.lines(1)
         answer = await page.ask("command", author="Anna", name="oops", argument="", line=old)
         assert answer["ok"]
         assert [f["id"] for f in page.seen if f["type"] == "unsay"] == [old]
+        other.do(Command("Bob", "oops", str(older)))
+        assert (await page.frame("unsay"))["id"] == older
 
 
 def write_past(home: Path, count: int) -> list[int]:
@@ -221,7 +225,14 @@ async def test_a_line_that_is_sent_again_is_said_once(show: House) -> None:
     ("fields", "answer"),
     [
         ({"author": "dexY", "text": "x"}, "dexY is one of the friends; take another name."),
+        ({"author": "De\u200bx", "text": "x"}, "Dex is one of the friends; take another name."),
+        (
+            {"author": "D\u200dex", "text": "x"},
+            "D\u200dex is one of the friends; take another name.",
+        ),
+        ({"author": "Ｄｅｘ", "text": "x"}, "Ｄｅｘ is one of the friends; take another name."),
         ({"author": "A", "text": " ** "}, "There is nothing to read in that."),
+        ({"author": "A", "text": "\u200b \u2060"}, "There is nothing to read in that."),
         ({"author": "A", "text": "x" * 2001}, "A line has at most 2000 letters."),
         ({"author": "A" * 41, "text": "x"}, "A name has at most 40 letters."),
         ({"author": "A", "text": 5}, "text is missing, too long or none of its kind."),

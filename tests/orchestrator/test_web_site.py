@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 import socket
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -234,7 +235,8 @@ async def test_all_files_of_the_page_are_served_with_their_type(show: House) -> 
 
 @pytest.mark.parametrize(
     "path",
-    ["/api/lines?before=x", "/api/lines?limit=201", "/api/lines?before=1&after=2",
+    ["/api/lines?before=x", "/api/lines?limit=0", "/api/lines?limit=201",
+     "/api/lines?before=1&after=2", "/api/live",
      "/api/lines?after=-1", "/api/lines?after=" + "9" * 19, "/api/lines?around=%D9%A3",
      "/api/search", "/api/search?q=" + "x" * 201, "/api/lines/x/why", "/api/live?after=x"],
 )  # fmt: skip
@@ -394,3 +396,15 @@ async def test_without_a_port_the_next_free_one_is_taken(
 def test_the_address_is_what_one_types(host: str, found: str) -> None:
     assert address(host, 8080) == found
     assert "0.0.0.0" not in address("0.0.0.0", 8080)
+
+
+def test_no_script_makes_markup_of_text() -> None:
+    page = Path(__file__).parents[2] / "orchestrator/platforms/web/page"
+    makes_markup = re.compile(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\b")
+    files = [*page.glob("*.js"), *page.glob("*.html")]
+    assert len(files) > 10
+    for file in files:
+        text = file.read_text(encoding="utf-8")
+        assert not makes_markup.search(text), file.name
+        assert not re.search(r"https?://(?!www\.w3\.org)", text), file.name
+        assert not re.search(r"<[^>]+\s(on\w+|style)=", text), file.name

@@ -26,7 +26,9 @@ MARKUP_LINE = 10
 DISCORD_LINE = 20
 """What a person said elsewhere, with two reactions."""
 FIRST_DAY = datetime(2026, 3, 1, 20, 0, tzinfo=UTC)
+# Words of no particular language: nobody has to load spaCy.
 SETTINGS = """
+language = "xx"
 [limits]
 lines_in_a_row = {in_a_row}
 [servers]

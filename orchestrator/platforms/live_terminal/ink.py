@@ -16,6 +16,9 @@ ANSI = {
 UNPRINTABLE = frozenset({"Cc", "Cs", "Zl", "Zp"})
 """Control characters, halves of surrogate pairs, and ends of lines and paragraphs. Joiners stay:
 many an emoji is made of several."""
+TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+"""Turn round whatever follows them, on terminals that know both directions of writing
+(https://www.unicode.org/reports/tr9/)."""
 BOLD, DIM, PLAIN = "\x1b[1m", "\x1b[2m", "\x1b[0m"
 WITHOUT_COLORS = ("dumb", "unknown")
 
@@ -28,7 +31,9 @@ def has_colors(stream: TextIO) -> bool:
 
 def printable(text: str) -> str:
     """Without control characters: a model must not move the cursor or ring the bell."""
-    return "".join(c for c in text if unicodedata.category(c) not in UNPRINTABLE)
+    return "".join(
+        c for c in text if unicodedata.category(c) not in UNPRINTABLE and c not in TURNING
+    )
 
 
 def in_color(name: str, color: str | None) -> str:

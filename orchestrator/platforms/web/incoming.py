@@ -20,6 +20,9 @@ SOMEBODY = "somebody"
 """Whoever gives no name."""
 SEPARATORS = frozenset({"Cc", "Cs", "Zl", "Zp"})
 """Control characters, halves of surrogate pairs, ends of lines and paragraphs."""
+JOINER = "\u200d"
+"""Makes one emoji of several, and belongs to the spelling of some languages."""
+INVISIBLE = SEPARATORS | {"Cf", "Zs"}
 
 Number = Annotated[int, Field(ge=0, lt=10**limits.ID_DIGITS)]
 
@@ -39,7 +42,18 @@ def _on_one_line(text: str) -> str:
 
 
 def _name(text: str) -> str:
-    return _on_one_line(text) or SOMEBODY
+    """Without what is not seen, which would make it another name that looks the same."""
+    seen = "".join(c for c in text if c == JOINER or unicodedata.category(c) != "Cf")
+    return _on_one_line(seen) if _is_seen(seen) else SOMEBODY
+
+
+def _is_seen(text: str) -> bool:
+    return any(unicodedata.category(c) not in INVISIBLE for c in text)
+
+
+def _alike(name: str) -> str:
+    """The same for names that are told apart only by width, case and the like."""
+    return unicodedata.normalize("NFKC", name.replace(JOINER, "")).casefold()
 
 
 class _Frame(BaseModel):
@@ -125,10 +139,10 @@ def _sentence(place: tuple[int | str, ...], problem: str) -> str:
 
 def objection(frame: Say | Order, friends: Collection[str]) -> str | None:
     """Why this must not go on to the show, in words for whoever sent it. `friends` are all names
-    of friends, casefolded: nobody speaks for them."""
-    if frame.author.casefold() in friends:
+    of friends: nobody speaks for them."""
+    if _alike(frame.author) in map(_alike, friends):
         return f"{frame.author} is one of the friends; take another name."
-    if isinstance(frame, Say) and not plain_words(frame.text):
+    if isinstance(frame, Say) and not _is_seen(plain_words(frame.text)):
         return "There is nothing to read in that."
     return None
 

@@ -37,8 +37,6 @@ ODD_FRAMES = 10
 """Frames that cannot be read, after which no more are: a page of ours sends none."""
 MISSED_LINES = 200
 """That follow a connection that was lost; whoever was away longer loads the page anew."""
-CHANGES_KEPT = 200
-"""Edits and lines taken back, for those who come back."""
 FRAMES_WAITING = 256
 """For one page: ten minutes of a lively show. A page so far behind is asleep, and comes back."""
 PAGES = 500

@@ -8,12 +8,11 @@ from __future__ import annotations
 import secrets
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from aiohttp import WSMsgType, web
 
 from orchestrator.backstage import Backstage
-from orchestrator.platforms import Command, Event, PersonLine
+from orchestrator.platforms import Command, Event, PersonLine, past_message
 from orchestrator.platforms.web import incoming, limits, shapes
 from orchestrator.platforms.web.incoming import Allowance, Order, Say, Unreadable, Visible
 from orchestrator.platforms.web.pages import (
@@ -32,18 +31,9 @@ POINTED_AT = frozenset({"why", "again", "oops"})
 """Commands that a line can be named to."""
 
 
-@dataclass(frozen=True, slots=True)
-class Return:
-    """Where a page that comes back has been: the last line that it had, and the last change that it
-    knew of. None and "" if it is new."""
-
-    after: int | None = None
-    mark: str = ""
-
-
 class Live:
     """All sockets. `hand_over` takes an event to the show and returns whether it had room for
-    it; `carried_out` is called once a command was."""
+    it."""
 
     def __init__(
         self,
@@ -53,7 +43,6 @@ class Live:
         reading: Reading,
         state: Callable[[], shapes.Json],
         hand_over: Callable[[Event], bool],
-        carried_out: Callable[[], None],
     ) -> None:
         self._transcript = backstage.transcript
         self._stage = stage
@@ -61,16 +50,13 @@ class Live:
         self._reading = reading
         self._state = state
         self._hand_over = hand_over
-        self._carried_out = carried_out
         self._keys: OrderedDict[str, None] = OrderedDict()
         self._names = frozenset(
-            name.casefold()
-            for friend in backstage.show.friends
-            for name in (friend.name, *friend.aliases)
+            name for friend in backstage.show.friends for name in (friend.name, *friend.aliases)
         )
 
-    async def handle(self, request: web.Request, back: Return) -> web.WebSocketResponse:
-        """One page, from its coming to its going."""
+    async def handle(self, request: web.Request, after: int | None) -> web.WebSocketResponse:
+        """One page, from its coming to its going. `after`: the last line that it has."""
         # Compressing would cost each page a quarter of a megabyte, for frames of 300 bytes.
         socket = web.WebSocketResponse(
             heartbeat=HEARTBEAT_SECONDS, max_msg_size=limits.FRAME_BYTES, compress=False
@@ -79,7 +65,7 @@ class Live:
         page = Page(socket, request.transport)
         self._pages.enter(page)
         try:
-            await self._greet(page, back)
+            await self._greet(page, after)
             await self._listen(page, socket)
         finally:
             self._pages.leave(page)
@@ -88,15 +74,11 @@ class Live:
 
     # --- what the page is sent ----------------------------------------------------------------
 
-    async def _greet(self, page: Page, back: Return) -> None:
+    async def _greet(self, page: Page, after: int | None) -> None:
         """The page is told already whatever is said from now on, which waits for the greeting; so
         nothing is lost between the two, and what is in both is sent once."""
-        changes = self._pages.changes_since(back.mark) if back.mark else []
-        mark = self._pages.mark
-        for change in changes or ():
-            page.tell(change)
-        lines = await self._missed(back.after) if changes is not None else None
-        greeting = {"type": "hello", "state": self._state(), "lines": lines or [], "mark": mark}
+        lines = await self._missed(after)
+        greeting = {"type": "hello", "state": self._state(), "lines": lines or []}
         page.greet(
             frame(greeting | ({"reload": True} if lines is None else {})),
             [line["id"] for line in lines or ()],
@@ -162,13 +144,12 @@ class Live:
             f"said-{said.key or secrets.token_hex(8)}",
             said.author,
             said.text,
-            reply_to=message_id(replied.id) if known and replied else None,
+            reply_to=past_message(replied.id) if known and replied else None,
             addressed=(replied.speaker,) if known and replied and replied.kind == "friend" else (),
         )
 
     def _command(self, page: Page, said: Order) -> Command:
         async def answer(text: str, is_done: bool = True) -> None:
-            self._carried_out()
             page.tell(_answer(said.to, is_done, text))
 
         argument = said.argument
@@ -177,13 +158,8 @@ class Live:
         return Command(said.author, said.name.casefold(), argument, answer)
 
 
-def message_id(line_id: int) -> str:
-    """How this stage calls a line. A line has the same name on all pages and after any restart."""
-    return f"line-{line_id}"
-
-
 def line_id_of(message: str) -> int | None:
-    """The line of a message that `message_id` made."""
+    """The line of a message that `past_message` named."""
     number = message.removeprefix("line-")
     return int(number) if number.isascii() and number.isdigit() else None
 

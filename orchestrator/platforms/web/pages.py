@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 import json
 import logging
-import secrets
 from collections import deque
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -113,9 +112,6 @@ class Pages:
 
     def __init__(self) -> None:
         self._open: set[Page] = set()
-        self._show = secrets.token_hex(4)
-        self._changes: deque[Frame] = deque(maxlen=limits.CHANGES_KEPT)
-        self._change_count = 0
 
     def __len__(self) -> int:
         return len(self._open)
@@ -123,11 +119,6 @@ class Pages:
     @property
     def is_any_visible(self) -> bool:
         return any(page.is_visible for page in self._open)
-
-    @property
-    def mark(self) -> str:
-        """Names the last change of a line, in this run of the show."""
-        return f"{self._show}-{self._change_count}"
 
     def enter(self, page: Page) -> None:
         """From now on the page is told whatever all are."""
@@ -139,23 +130,6 @@ class Pages:
     def tell(self, told: Frame) -> None:
         for page in list(self._open):
             page.tell(told)
-
-    def tell_change(self, data: dict[str, Any]) -> None:
-        """Tells of a change of a line, so that pages that come back hear of it, too."""
-        self._change_count += 1
-        told = frame(data | {"mark": self.mark})
-        self._changes.append(told)
-        self.tell(told)
-
-    def changes_since(self, mark: str) -> list[Frame] | None:
-        """None if nobody knows any more: it was long ago, or another run of the show."""
-        show, _, number = mark.partition("-")
-        if show != self._show or not number.isascii() or not number.isdigit():
-            return None
-        missed = self._change_count - int(number[: limits.ID_DIGITS])
-        if not 0 <= missed <= len(self._changes):
-            return None
-        return list(self._changes)[len(self._changes) - missed :]
 
     def close(self) -> None:
         """Takes leave of all. They go by themselves then."""

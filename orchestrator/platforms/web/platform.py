@@ -14,12 +14,12 @@ from aiohttp import web
 
 from orchestrator.backstage import Backstage
 from orchestrator.errors import SettingsError
-from orchestrator.platforms import Capability, Event
+from orchestrator.platforms import Capability, Event, past_message
 from orchestrator.platforms.web import limits, shapes
 from orchestrator.platforms.web.doors import Doors, problem
 from orchestrator.platforms.web.guard import Guard, is_loopback
 from orchestrator.platforms.web.listening import address, listen
-from orchestrator.platforms.web.live import Live, Return, line_id_of, message_id
+from orchestrator.platforms.web.live import Live, line_id_of
 from orchestrator.platforms.web.pages import Pages, frame
 from orchestrator.platforms.web.reading import Reading
 from orchestrator.platforms.web.settings import WebStage
@@ -37,7 +37,9 @@ class WebPlatform:
     """Pages in browsers. Whatever happens is in the transcript before it is told here, so pages
     that come later, or come back, read it there."""
 
-    capabilities: frozenset[Capability] = frozenset({"typing", "edit", "delete", "relay", "echo"})
+    capabilities: frozenset[Capability] = frozenset(
+        {"typing", "edit", "delete", "relay", "echo", "past"}
+    )
 
     def __init__(self, stage: WebStage, show: Show, tokens: Tokens) -> None:
         """Raises SettingsError if others than this machine's users could come in unasked."""
@@ -60,7 +62,6 @@ class WebPlatform:
         self._pages = Pages()
         self._events: asyncio.Queue[Event | None] = asyncio.Queue()
         self._said_at: deque[float] = deque()
-        self._changes_told: set[int] = set()
         self._told_state: Json = {}
         self._is_state_due = False
         self._last_notice = 0
@@ -79,7 +80,6 @@ class WebPlatform:
         self._reading = Reading(path, backstage.transcript.conversation)
         self._live = Live(
             backstage, self.name, self._pages, self._reading, self._state, self._hand_over,
-            self._carried_out,
         )  # fmt: skip
         doors = Doors(self._guard)
         site = Site(backstage, self.name, conversation, self._reading)
@@ -98,12 +98,15 @@ class WebPlatform:
     async def _come_in(self, request: web.Request) -> web.StreamResponse:
         """A page opens its socket."""
         self._guard.check_origin(request)
+        if not web.WebSocketResponse().can_prepare(request):
+            raise web.HTTPBadRequest(
+                text="This address is for the sockets of pages; open / instead."
+            )
         if len(self._pages) >= limits.PAGES:
             return problem(
                 503, f"{limits.PAGES} pages are open; close one.", retry_after_seconds=10
             )
-        mark = request.query.get("mark", "")
-        return await self._live.handle(request, Return(number(request, "after"), mark))
+        return await self._live.handle(request, number(request, "after"))
 
     async def close(self) -> None:
         """Takes leave of all pages. May be called again."""
@@ -128,27 +131,12 @@ class WebPlatform:
         self._events.put_nowait(event)
         return True
 
-    def _carried_out(self) -> None:
-        """A line that the last command changed may have been said before this stage was there,
-        which is then not asked to change it."""
-        told, self._changes_told = self._changes_told, set()
-        for command in self._backstage.transcript.lines(kind="command", limit=1):
-            changed = command.why.get("line")
-            if not isinstance(changed, int) or changed in told:
-                return
-            line = self._backstage.transcript.line(changed)
-            if line is not None and line.unsaid:
-                self._pages.tell_change({"type": "unsay", "id": line.id})
-            elif line is not None:
-                self._tell_of(line.id, is_edited=True)
-
     # --- what pages are told --------------------------------------------------------------------
 
     async def say(self, line_id: int, friend: str, text: str) -> str:
         self._said_at.append(time.monotonic())
-        # A line of before there was this stage is said anew to be changed.
-        self._tell_of(line_id, is_edited=bool(self._backstage.transcript.edits(line_id)))
-        return message_id(line_id)
+        self._tell_of(line_id)
+        return past_message(line_id)
 
     async def relay(self, line_id: int, author: str, text: str, stage: str) -> str:
         return await self.say(line_id, author, text)
@@ -172,8 +160,7 @@ class WebPlatform:
 
     async def delete(self, message_id: str) -> None:
         if (line_id := self._line_of(message_id)) is not None:
-            self._changes_told.add(line_id)
-            self._pages.tell_change({"type": "unsay", "id": line_id})
+            self._pages.tell(frame({"type": "unsay", "id": line_id}))
 
     def _line_of(self, message: str) -> int | None:
         """The line of a message: of ours, or of one that a page sent."""
@@ -191,8 +178,7 @@ class WebPlatform:
             reactions[reaction.emoji] = reactions.get(reaction.emoji, 0) + 1
         shown = shapes.line(ShownLine(line, reactions, is_edited), self.name)
         if is_edited:
-            self._changes_told.add(line_id)
-            self._pages.tell_change({"type": "edit", "line": shown})
+            self._pages.tell(frame({"type": "edit", "line": shown}))
         else:
             self._pages.tell(frame({"type": "line", "line": shown}, new_line=line_id))
 

@@ -139,9 +139,10 @@ class Site:
         )
 
     async def lines(self, request: web.Request) -> web.StreamResponse:
-        limit = number(request, "limit") or limits.USUAL_PAGE_LINES
-        if limit > limits.PAGE_LINES:
-            raise web.HTTPBadRequest(text=f"limit is {limits.PAGE_LINES} at most.")
+        wished = number(request, "limit")
+        limit = limits.USUAL_PAGE_LINES if wished is None else wished
+        if not 1 <= limit <= limits.PAGE_LINES:
+            raise web.HTTPBadRequest(text=f"limit is a number from 1 to {limits.PAGE_LINES}.")
         asked = {name: number(request, name) for name in ("before", "after", "around")}
         known = {name: id_ for name, id_ in asked.items() if id_ is not None}
         if len(known) > 1:

@@ -31,7 +31,6 @@ export class Conversation {
     this.list = byId("lines");
     this.scroller.addEventListener("scroll", () => this.#scrolled(), { passive: true });
     new ResizeObserver(() => this.#resized()).observe(this.scroller);
-    byId("newest").onclick = () => this.toEnd();
   }
 
   /** The number of the newest line that was heard of; from there on lines are missing. */
