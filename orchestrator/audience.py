@@ -13,11 +13,11 @@ from orchestrator.control import Control, Refused
 from orchestrator.errors import StageFailed, StageLost
 from orchestrator.phrases import PhrasePicker
 from orchestrator.platforms import Command, Deletion, Edit, Event, PersonLine, Platform, Reaction
-from orchestrator.resuming import STILL_WAITING
+from orchestrator.resuming import DELETED, EDITED, STILL_WAITING
 from orchestrator.stages import Stages
 from orchestrator.talk.conversation import Conversation
 from orchestrator.talk.turn import SpokenLine
-from orchestrator.transcript import Transcript
+from orchestrator.transcript import Transcript, TranscriptLine
 from orchestrator.writer import Writer
 
 log = logging.getLogger(__name__)
@@ -157,11 +157,12 @@ class Audience:
         line_id = self._line_of(platform, event.message_id)
         text = _storable(plain_words(event.text))
         line = self._transcript.line(line_id) if line_id is not None else None
-        if line is None or not text or text == line.text:
+        if line is None or line.unsaid or not text or text == line.text:
             return
         self._conversation.reworded(line.id, text, self._picker)
         now = self._clock.now()
         await self._writer.write(lambda: self._transcript.replace_text(line.id, text, None, now))
+        await self._remember(platform, EDITED, line)
         await self._stages.reword(line.id, line.speaker, text, but_not_on=platform)
 
     async def _on_deletion(self, platform: Platform, event: Deletion) -> None:
@@ -171,7 +172,18 @@ class Audience:
             return
         self._conversation.unsay(line.id)
         await self._writer.write(lambda: self._transcript.unsay(line.id))
+        await self._remember(platform, DELETED, line)
         await self._stages.take_back(line.id, but_not_on=platform)
+
+    async def _remember(self, platform: Platform, name: str, line: TranscriptLine) -> None:
+        """When it was that somebody changed a line: what was said after that knew of it."""
+        author = line.speaker if line.kind == "person" else "somebody"
+        why = {
+            "stage": platform.name, "name": name, "argument": str(line.id),
+            "answer": f"Line {line.id} is {name} on all stages.", "done": True, "line": line.id,
+        }  # fmt: skip
+        text, now = f"({name} line {line.id})", self._clock.now()
+        await self._writer.write(lambda: self._transcript.add(author, "command", text, why, now))
 
     async def _on_reaction(self, platform: Platform, event: Reaction) -> None:
         now, kept = self._clock.now(), (platform.name, event.message_id, event.author, event.emoji)

@@ -18,7 +18,15 @@ from typing import Any
 from orchestrator.control import Changed, Control, Refused
 from orchestrator.drawing import BeforeJudging, Drawn
 from orchestrator.phrases import PhrasePicker
-from orchestrator.resuming import RESUMED_LINES, STILL_WAITING, as_before, begin, spoken
+from orchestrator.resuming import (
+    DELETED,
+    EDITED,
+    RESUMED_LINES,
+    STILL_WAITING,
+    as_before,
+    begin,
+    spoken,
+)
 from orchestrator.settings import Settings
 from orchestrator.talk.conversation import Conversation
 from orchestrator.talk.limits import Rest
@@ -76,9 +84,13 @@ class Replay:
         )  # fmt: skip
         self._stand_in = _StandIn(self._talk, transcript, picker, run.started_at)
         self._control = Control(self._talk, self._stand_in)
+        rows = list(transcript.lines(conversation=run.conversation))
+        gone_since = {row.why.get("line") for row in rows if row.run >= run.id and _takes_back(row)}
         told = [
-            self._as_of(row, run.started_at)
-            for row in transcript.lines(conversation=run.conversation)
+            replace(
+                self._as_of(row, run.started_at), unsaid=row.unsaid and row.id not in gone_since
+            )
+            for row in rows
         ]
         self._rows = deque(row for row in told if row.run == run.id)
         self._take_up([row for row in told if row.run < run.id], run.started_at)
@@ -140,6 +152,10 @@ class Replay:
             self._talk.resume([self._spoken(row)])
         elif row.kind == "person":
             self._talk.heard(self._spoken(row), row.why.get("addressed", ()))
+        elif row.why.get("name") == EDITED and row.why.get("done"):
+            self._stand_in.reword(row.why["line"])
+        elif row.why.get("name") == DELETED and row.why.get("done"):
+            self._stand_in.remove(row.why["line"])
         elif row.kind == "command":
             self._talk.person_is_here()
             if row.why.get("done", True):
@@ -206,26 +222,36 @@ class _StandIn:
     since: datetime
     lines: list[TranscriptLine] = field(default_factory=list)
     """Friends' lines so far that were not taken back."""
-    said_anew: Counter[int] = field(default_factory=Counter)
+    changed: Counter[int] = field(default_factory=Counter)
+    """How often each line was given another wording so far."""
 
     def why(self, line_id: int | None) -> str:
         return ""
 
     async def take_back(self, line_id: int | None) -> Changed:
         line = self._line(line_id)
-        self.lines.remove(line)
-        self.talk.unsay(line.id)
+        self.remove(line.id)
         return Changed(line.id, line.speaker)
+
+    def remove(self, line_id: int) -> None:
+        """Nobody sees the line any more, whoever said it."""
+        self.lines = [line for line in self.lines if line.id != line_id]
+        self.talk.unsay(line_id)
 
     async def say_anew(self, line_id: int | None) -> Changed:
         line = self._line(line_id)
-        changed = self.transcript.edits(line.id)
-        edits = [edit for edit in changed if edit.at >= self.since][self.said_anew[line.id] :]
-        if not edits:
+        if not self.reword(line.id):
             raise Refused("It was not changed.")
-        self.said_anew[line.id] += 1
-        self.talk.reworded(line.id, edits[0].new_text, self.picker)
         return Changed(line.id, line.speaker)
+
+    def reword(self, line_id: int) -> bool:
+        """Gives a line the wording that it was given next then; returns whether it was."""
+        edits = [edit for edit in self.transcript.edits(line_id) if edit.at >= self.since]
+        if not (later := edits[self.changed[line_id] :]):
+            return False
+        self.changed[line_id] += 1
+        self.talk.reworded(line_id, later[0].new_text, self.picker)
+        return True
 
     def _line(self, line_id: int | None) -> TranscriptLine:
         for line in reversed(self.lines):
@@ -238,6 +264,10 @@ class _StandIn:
 
     def doing(self) -> str:
         return ""
+
+
+def _takes_back(row: TranscriptLine) -> bool:
+    return row.kind == "command" and row.why.get("name") in ("oops", DELETED)
 
 
 def changed_settings(then: Mapping[str, Any], now: Settings) -> Iterator[str]:

@@ -17,6 +17,9 @@ RESUMED_LINES = 50
 """So many lines of an earlier run are taken up."""
 LASTING = frozenset({"pause", "resume", "mute", "unmute", "pace"})
 """Commands that hold until the opposite one."""
+EDITED, DELETED = "edited", "deleted"
+"""What people do to lines by the means of a platform; kept as commands of these names, so that a
+replay knows when it was."""
 STILL_WAITING = timedelta(hours=1)
 """Who spoke before that no longer waits for an answer."""
 

@@ -129,8 +129,8 @@ async def _until_all_end(conversations: Sequence[asyncio.Task[None]]) -> None:
     try:
         done, running = await asyncio.wait(conversations, return_when=asyncio.FIRST_COMPLETED)
         while running and all(isinstance(task.exception(), StageLost | None) for task in done):
-            for error in filter(None, (task.exception() for task in done)):
-                log.error("one conversation is over: %s", error)
+            for lost in filter(None, (task.exception() for task in done)):
+                log.error("one conversation is over: %s", lost)
             done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
     finally:
         for task in conversations:
@@ -252,19 +252,17 @@ def sampling_of(settings: GenerationSettings) -> wire.Sampling:
 
 async def _welcome(show: Show, servers: Servers, stages: Stages) -> None:
     """Tells whoever started the show what they can do; a chat is not to be bothered with it."""
-    *most, last = [friend.name for friend in show.friends]
-    names = f"{', '.join(most)} and {last}" if most else last
     friends = [friend.name for friend in show.friends]
     first = next((name for name in friends if name in servers.able()), friends[0])
     client = await servers.client_of(first)
-    text = (WELCOME if most else WELCOME_ALONE).format(
-        friends=names,
+    text = (WELCOME if len(friends) > 1 else WELCOME_ALONE).format(
+        friends=listed(friends),
         demo=", who are invented," if show.is_demo else "",
         url=client.url,
         first=first,
     )
     places = [platform.where for platform in stages.platforms if platform.where]
-    seen = [f"The show is to be seen {' and '.join(places)}."] if places else []
+    seen = [f"The show is to be seen {listed(places)}."] if places else []
     operators = [p for p in stages.platforms if "operator" in p.capabilities]
     for platform in operators:
         for notice in (text, *seen, *_who_still_learns(show)):
@@ -272,6 +270,12 @@ async def _welcome(show: Show, servers: Servers, stages: Stages) -> None:
     if not operators:
         for notice in (*seen, *_who_still_learns(show)):
             log.info("%s", notice)
+
+
+def listed(names: Sequence[str]) -> str:
+    """One or more as a sentence names them: "Ada, Bo and Cy"."""
+    *most, last = names
+    return f"{', '.join(most)} and {last}" if most else last
 
 
 def _who_still_learns(show: Show) -> Iterator[str]:

@@ -8,44 +8,23 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
 from orchestrator.errors import StageFailed, StageLost
-from orchestrator.platforms import Platform
+from orchestrator.platforms import Platform, past_message
+from orchestrator.stage import CLOSING_SECONDS, LONGEST_BACKLOG, MOST_CHANGES, Stage, closed
 from orchestrator.transcript import Transcript
 from orchestrator.writer import Writer
 
 log = logging.getLogger(__name__)
 
 PATIENCE_SECONDS = 10.0
-"""So long the show waits for a stage if another one has shown the line already."""
-LONGEST_BACKLOG = 8
-"""Actions that may wait for a stage; what comes after is not shown there, and counted."""
+"""So long the show waits for a stage if another one has shown the line already; after that no
+longer at all, until the stage has caught up."""
 
 Result = TypeVar("Result")
-
-
-class _Stage:
-    """One platform, and what waits for it: one action at a time, in order."""
-
-    def __init__(self, platform: Platform) -> None:
-        self.platform = platform
-        self.missed = 0
-        self._turn = asyncio.Lock()
-        self._waiting = 0
-
-    async def perform(self, action: Callable[[], Awaitable[Result]]) -> Result:
-        """Raises StageFailed if the stage is too far behind, or the action does."""
-        if self._waiting >= LONGEST_BACKLOG:
-            raise StageFailed("it is too far behind")
-        self._waiting += 1
-        try:
-            async with self._turn:
-                return await action()
-        finally:
-            self._waiting -= 1
 
 
 class Stages:
@@ -59,10 +38,10 @@ class Stages:
         *,
         patience_seconds: float = PATIENCE_SECONDS,
     ) -> None:
-        self._stages = {platform.name: _Stage(platform) for platform in platforms}
+        self._stages = {platform.name: Stage(platform) for platform in platforms}
         self._transcript = transcript
         self._writer = writer
-        self._patience_seconds = patience_seconds
+        self.patience_seconds = patience_seconds
         self._tasks: set[asyncio.Task[Any]] = set()
         self.lost: dict[str, str] = {}
         """Platforms that are gone for good, each with a sentence."""
@@ -107,143 +86,211 @@ class Stages:
         if self._stages.pop(platform.name, None) is None:
             return
         self.lost[platform.name] = why
-        await platform.close()
         if not self._stages:
             self.all_lost.set()  # the show ends with these words
-            return
-        log.error("%s: %s", platform.name, why)
-        await self.notice(f"The show goes on without {platform.name}: {why}")
+        else:
+            log.error("%s: %s", platform.name, why)
+            await self.notice(f"The show goes on without {platform.name}: {why}")
+        await closed([platform])
 
     # --- what is shown --------------------------------------------------------------------------
 
     async def say(self, line_id: int, friend: str, text: str) -> bool:
         """Returns whether the line could be shown anywhere. A stage that takes long shows it
         later than the others."""
-        able = [stage for stage in self._stages.values() if stage.platform.ready.is_set()]
-        for stage in self._stages.values():
-            stage.missed += stage not in able
-        if not able:
+        showing = {
+            self._task(self._say_on(stage, line_id, friend, text)): stage
+            for stage in self._stages.values() if stage.platform.ready.is_set()
+        }  # fmt: skip
+        if not await self._any_of(showing):
             return False
-        tasks = {self._task(self._say_on(stage, line_id, friend, text)) for stage in able}
-        done, pending = await asyncio.wait(tasks, timeout=self._patience_seconds)
-        while pending and not any(task.result() for task in done):
-            more, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
-            done |= more
-        return any(task.result() for task in done)
+        for task, stage in showing.items():
+            task.add_done_callback(stage.count)
+        for stage in self._stages.values():
+            stage.missed += stage not in showing.values()
+        return True
 
-    async def _say_on(self, stage: _Stage, line_id: int, friend: str, text: str) -> bool:
+    async def _any_of(self, showing: Mapping[asyncio.Task[bool], Stage]) -> bool:
+        """Waits for all with patience, and without end until one has shown it."""
+        await self._patiently(showing)
+        while pending := [task for task in showing if not task.done()]:
+            if any(task.result() for task in showing if task.done()):
+                return True
+            await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+        return any(task.result() for task in showing)
+
+    async def _say_on(self, stage: Stage, line_id: int, friend: str, text: str) -> bool:
         show = partial(stage.platform.say, line_id, friend, text)
         return await self._show_on(stage, line_id, show)
 
     async def _show_on(
-        self, stage: _Stage, line_id: int, show: Callable[[], Awaitable[str]]
+        self, stage: Stage, line_id: int, show: Callable[[], Awaitable[str]]
     ) -> bool:
-        message_id = await self._try(stage, show)
+        async def show_unless_gone() -> str:
+            # It may have been taken back while the stage was behind.
+            line = self._transcript.line(line_id)
+            return "" if line is None or line.unsaid else await show()
+
+        message_id = await self._try(stage, show_unless_gone)
         if message_id is None:
-            stage.missed += 1
             return False
-        place = stage.platform.name
-        await self._writer.write(lambda: self._transcript.posted(line_id, place, message_id))
-        await self._tell_of_missed(stage)
+        if message_id:
+            place = stage.platform.name
+            await self._writer.write(lambda: self._transcript.posted(line_id, place, message_id))
+            stage.is_in_trouble = False
+            await self._tell_of_missed(stage)
         return True
 
-    async def _tell_of_missed(self, stage: _Stage) -> None:
-        """Once lines are shown again: how many were not, meanwhile. A single stage misses
-        nothing, as the show waits for it."""
+    async def _tell_of_missed(self, stage: Stage) -> None:
+        """Once lines are shown again: how many were not, meanwhile."""
         missed, stage.missed = stage.missed, 0
-        if missed and len(self._stages) > 1:
-            lines = "line was" if missed == 1 else "lines were"
-            text = f"{missed} {lines} not shown here meanwhile; /transcript has all."
-            await self._try(stage, partial(stage.platform.notice, text))
+        if not missed:
+            return
+        lines = "line was" if missed == 1 else "lines were"
+
+        async def tell() -> bool:
+            text = f"{missed} {lines} not shown here meanwhile; the transcript has all."
+            await stage.platform.notice(text)
+            return True
+
+        if not await self._try(stage, tell):
+            stage.missed += missed  # told with the next line
 
     def relay(self, origin: Platform, line_id: int, author: str, text: str) -> None:
         """Shows a person's line on the other stages, soon."""
         for stage in self._stages.values():
             platform = stage.platform
-            if "relay" not in platform.capabilities or not platform.ready.is_set():
+            if "relay" not in platform.capabilities:
                 continue
             if platform is origin and "echo" not in platform.capabilities:
                 continue
+            if not platform.ready.is_set():
+                stage.missed += 1
+                continue
             show = partial(platform.relay, line_id, author, text, origin.name)
-            self._begin(self._show_on(stage, line_id, show))
+            self._task(self._show_on(stage, line_id, show)).add_done_callback(stage.count)
 
     async def reword(
         self, line_id: int, speaker: str, text: str, but_not_on: Platform | None = None
     ) -> None:
         """Shows a line's new wording in its place, or a friend's anew where that cannot be."""
-        actions: list[Coroutine[Any, Any, object]] = []
-        for stage in self._stages.values():
-            platform = stage.platform
-            if platform is but_not_on:
-                continue
-            message_id = self._transcript.message_of(platform.name, line_id)
+        may_be_said = but_not_on is None
+        await self._do_on_each(
+            but_not_on,
+            lambda stage: self._reword_on(stage, line_id, speaker, text, may_be_said=may_be_said),
+        )
+
+    async def _reword_on(
+        self, stage: Stage, line_id: int, speaker: str, text: str, *, may_be_said: bool
+    ) -> None:
+        platform = stage.platform
+
+        # Looked up when it is its turn: a stage that is behind shows the line only then.
+        async def change() -> str | None:
+            message_id = self._message_on(platform, line_id)
             if message_id and "edit" in platform.capabilities:
-                change = partial(platform.edit, message_id, speaker, text)
-                actions.append(self._try(stage, change))
-            elif but_not_on is None:
-                actions.append(self._say_on(stage, line_id, speaker, text))
-        await self._patiently(actions)
+                await platform.edit(message_id, speaker, text)
+            elif may_be_said:
+                return await platform.say(line_id, speaker, text)
+            return None
+
+        if new_id := await self._try(stage, change, MOST_CHANGES):
+            await self._writer.write(
+                lambda: self._transcript.posted(line_id, platform.name, new_id)
+            )
 
     async def take_back(self, line_id: int, but_not_on: Platform | None = None) -> None:
-        actions = []
-        for stage in self._stages.values():
-            platform = stage.platform
-            message_id = self._transcript.message_of(platform.name, line_id)
-            if message_id and "delete" in platform.capabilities and platform is not but_not_on:
-                actions.append(self._try(stage, partial(platform.delete, message_id)))
-        await self._patiently(actions)
+        """Takes the line away wherever it is shown, or would be shown yet."""
+        await self._do_on_each(but_not_on, lambda stage: self._take_back_on(stage, line_id))
+
+    async def _take_back_on(self, stage: Stage, line_id: int) -> None:
+        platform = stage.platform
+
+        async def remove() -> None:
+            message_id = self._message_on(platform, line_id)
+            if message_id and "delete" in platform.capabilities:
+                await platform.delete(message_id)
+
+        await self._try(stage, remove, MOST_CHANGES)
+
+    def _message_on(self, platform: Platform, line_id: int) -> str | None:
+        found = self._transcript.message_of(platform.name, line_id)
+        return past_message(line_id) if not found and "past" in platform.capabilities else found
 
     async def typing(self, friend: str) -> None:
         """Shows it where that can be at once: nobody waits for it."""
         for stage in self._stages.values():
             platform = stage.platform
-            if "typing" in platform.capabilities and platform.ready.is_set():
-                self._begin(self._try(stage, partial(platform.typing, friend)))
+            if "typing" in platform.capabilities and platform.ready.is_set() and not stage.is_busy:
+                _ = self._task(self._try(stage, partial(platform.typing, friend)))
 
     async def notice(self, text: str) -> None:
-        tell = [self._try(s, partial(s.platform.notice, text)) for s in self._stages.values()]
-        await self._patiently(tell)
+        """Tells something about the show itself everywhere."""
+        await self._do_on_each(
+            None, lambda stage: self._try(stage, partial(stage.platform.notice, text))
+        )
 
     async def tell(self, platform: Platform, text: str) -> None:
         """A notice on one platform only."""
         if stage := self._stages.get(platform.name):
-            await self._patiently([self._try(stage, partial(platform.notice, text))])
+            telling = self._task(self._try(stage, partial(platform.notice, text)))
+            await self._patiently({telling: stage})
 
     # --- with care ------------------------------------------------------------------------------
 
-    async def _try(self, stage: _Stage, action: Callable[[], Awaitable[Result]]) -> Result | None:
+    async def _do_on_each(
+        self,
+        but_not_on: Platform | None,
+        action: Callable[[Stage], Coroutine[Any, Any, object]],
+    ) -> None:
+        doing = {
+            self._task(action(stage)): stage
+            for stage in self._stages.values() if stage.platform is not but_not_on
+        }  # fmt: skip
+        await self._patiently(doing)
+
+    async def _try(
+        self,
+        stage: Stage,
+        action: Callable[[], Awaitable[Result]],
+        most_waiting: int = LONGEST_BACKLOG,
+    ) -> Result | None:
+        """None if it failed, whatever a platform does: others go on."""
         try:
-            return await stage.perform(action)
+            return await stage.perform(action, most_waiting)
         except StageLost as error:
             await self.lose(stage.platform, str(error))
         except StageFailed as error:
-            log.warning("%s: %s", stage.platform.name, error)
+            stage.log_trouble(str(error))
+        except Exception as error:  # noqa: BLE001  # the outermost place of one platform
+            stage.log_trouble(repr(error), error)
         return None
 
-    async def _patiently(self, actions: Sequence[Coroutine[Any, Any, Any]]) -> None:
+    async def _patiently(self, doing: Mapping[asyncio.Task[Any], Stage]) -> None:
         """Waits until all is done, but not for a stage that hangs."""
-        tasks = [self._task(action) for action in actions]
-        if tasks:
-            done, _ = await asyncio.wait(tasks, timeout=self._patience_seconds)
-            for task in done:
-                task.result()
-
-    def _begin(self, coroutine: Coroutine[Any, Any, object]) -> None:
-        """Does it without anybody who waits."""
-        self._task(coroutine).add_done_callback(_failed)
+        awaited = [task for task, stage in doing.items() if not stage.is_left_behind]
+        if not awaited:
+            return
+        done, late = await asyncio.wait(awaited, timeout=self.patience_seconds)
+        for task in late:
+            doing[task].is_left_behind = True
+        for task in done:
+            task.result()
 
     def _task(self, coroutine: Coroutine[Any, Any, Result]) -> asyncio.Task[Result]:
         task = asyncio.create_task(coroutine)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(_failed)
         return task
 
     async def close(self) -> None:
+        """Ends what is still being shown, and then the platforms. May be called again."""
         for task in list(self._tasks):
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        for platform in self.platforms:
-            await platform.close()
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=CLOSING_SECONDS)
+        await closed(self.platforms)
 
 
 def _failed(task: asyncio.Task[Any]) -> None:

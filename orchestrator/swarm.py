@@ -36,6 +36,7 @@ LONGEST_SILENCE_SECONDS = 60.0
 LONGEST_REST_SECONDS = 60.0
 """After so long a rest the time is looked at again: it jumps when a laptop wakes up."""
 PERSON_FIRST = "a person went first"
+TAKEN_BACK = "the line that it would answer was taken back"
 UNSEEN = "no stage could show the line"
 
 
@@ -189,6 +190,8 @@ class Swarm:
         await self.control.running.wait()
         if self._must_give_way(drawn.turn):
             return PERSON_FIRST
+        if self._conversation.is_pointless(drawn.turn):
+            return TAKEN_BACK
         if drawn.turn.speaker in self._conversation.muted:
             return "muted meanwhile"
         return None
@@ -247,7 +250,7 @@ class Swarm:
         )
         log.info("%s stays silent: %s", turn.speaker, reason)
         self._doing = f"{turn.speaker} stayed silent: {reason}"
-        if turn.source == "person" and not is_tried_again:
+        if turn.source == "person" and not is_tried_again and reason != TAKEN_BACK:
             await self.stages.notice(f"Nobody had an answer: {reason}.")
         if waits:
             await self._pause_after_silence()
@@ -303,6 +306,7 @@ class Swarm:
         drawn = await self._drawing.draw(turn)
         if drawn.text is None:
             raise Refused(f"{line.speaker} finds nothing better ({drawn.problem}).")
+        self._friends_line(line.id, "said anew")  # it may have been taken back meanwhile
         text, now = drawn.text, self._clock.now()
         why = self._why_of(drawn)
         await self._writer.write(lambda: self._transcript.replace_text(line.id, text, why, now))

@@ -15,17 +15,22 @@ from typing import TYPE_CHECKING, Literal, Protocol
 if TYPE_CHECKING:
     from orchestrator.backstage import Backstage
 
-Capability = Literal["typing", "edit", "delete", "reactions", "relay", "echo", "operator"]
+Capability = Literal["typing", "edit", "delete", "reactions", "relay", "echo", "past", "operator"]
 """`relay`: shows what people say on other stages. `echo`: shows what people say on this one only
-when it is told to, as any relayed line; a chat shows it by itself. `operator`: whoever
-is there started the show."""
+when it is told to, as any relayed line; a chat shows it by itself. `past`: shows lines
+of before it was there, too, each as the message that `past_message` names. `operator`: whoever is
+there started the show."""
+
+
+def past_message(line_id: int) -> str:
+    """What a stage that shows the past calls a line: the same before and after any restart."""
+    return f"line-{line_id}"
 
 
 class Answer(Protocol):
     """Tells whoever gave a command what came of it; not `is_done` means that it was refused."""
 
     def __call__(self, text: str, is_done: bool = True) -> Awaitable[None]: ...
-
 
 
 @dataclass(frozen=True, slots=True)

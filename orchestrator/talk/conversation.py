@@ -146,6 +146,10 @@ class Conversation:
                 self._recent.take_back(line.id, line.text)
         self._requests.forget(line_id)
 
+    def is_pointless(self, turn: Turn) -> bool:
+        """Whether the turn, the last one, answers a person who has taken their line back."""
+        return turn.source == "person" and not self._requests.is_any_taken
+
     def unseen(self, line_id: int) -> None:
         """A friend's line reached nobody: it counts as never said, and whom it answered waits on.
         Only for the last line of a friend."""

@@ -26,6 +26,10 @@ class Request:
     about: str = ""
     failed: tuple[str, ...] = ()
 
+    def is_about(self, line_id: int) -> bool:
+        """Whether it is this line that waits."""
+        return self.line is not None and self.line.id == line_id
+
     def best_of(self, able: list[str]) -> list[str]:
         """Those of the able who have not failed; all of them if everybody has."""
         return [name for name in able if name not in self.failed] or able
@@ -44,6 +48,11 @@ class Requests:
     def __bool__(self) -> bool:
         is_new = bool(self._topic) and self._topic_left == self._topic_lines
         return bool(self.lines or self.wishes) or is_new
+
+    @property
+    def is_any_taken(self) -> bool:
+        """Whether something was taken out of which nobody has said yet what became of it."""
+        return self._taken is not None
 
     # --- lines and wishes -------------------------------------------------------------------
 
@@ -102,16 +111,23 @@ class Requests:
 
     def forget(self, line_id: int) -> None:
         """A person's line is gone, and waits no longer."""
-        self.lines = deque(r for r in self.lines if r.line and r.line.id != line_id)
+        self.lines = deque(r for r in self.lines if not r.is_about(line_id))
+        if self._taken and self._taken.is_about(line_id):
+            self._taken = None
+        if self._settled and self._settled.is_about(line_id):
+            self._settled = None
 
     def reworded(self, line_id: int, text: str, picker: PhrasePicker) -> None:
         """A person's line reads otherwise now."""
-        self.lines = deque(
-            replace(request, line=request.line.reworded(text, picker))
-            if request.line and request.line.id == line_id
-            else request
-            for request in self.lines
-        )
+
+        def reworded(request: Request) -> Request:
+            if request.line is None or not request.is_about(line_id):
+                return request
+            return replace(request, line=request.line.reworded(text, picker))
+
+        self.lines = deque(map(reworded, self.lines))
+        self._taken = self._taken and reworded(self._taken)
+        self._settled = self._settled and reworded(self._settled)
 
     # --- the topic --------------------------------------------------------------------------
 

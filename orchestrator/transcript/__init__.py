@@ -7,6 +7,7 @@ friend, silence  turn (speaker, source, phrase, phrases, answers, lines, seed, c
                  weights), sampling, model, attempts, timings; a silence has its `reason`
 person           stage, addressed
 command          stage, name, argument, answer; the speaker is who gave it
+                 (edited, deleted: somebody changed a line, or took it back, on a platform)
 notice           stage
 
 Knows nothing of platforms, models and who speaks next.

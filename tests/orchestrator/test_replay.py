@@ -8,12 +8,20 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from orchestrator.settings import DEMO
+from orchestrator.phrases import load_picker
+from orchestrator.platforms import Deletion, Edit
+from orchestrator.replay import Replay, settings_of_run
+from orchestrator.settings import DEMO, Settings
+from orchestrator.talk.turn_taking import Member
+from orchestrator.transcript import Transcript
+from orchestrator.transcript.when import COUNTED_FROM
 from tests.conftest import run_botconvo
+from tests.orchestrator.test_faults import playing
 
 SETTINGS = """
 [servers]
@@ -87,6 +95,51 @@ def test_a_conversation_with_people_commands_and_a_restart_is_repeated(played: P
     # It is repeated as it was set then, and what is set otherwise today is told.
     assert told["differences"] == []
     assert told["remarks"] == ["conversation.chaos was 0.3 and is 0.9 today"]
+
+
+async def test_lines_that_people_changed_and_took_back_are_so_in_a_replay_too(
+    tmp_path: Path,
+) -> None:
+    async with playing(tmp_path) as play:
+        for number in range(4):
+            play.ask(number, f"ana, do you like walrus {number}?")
+            await play.until_said_by("Ana")
+            play.stage.do(Edit(f"p{number}", f"ana, do you like tubas in colour {number}?"))
+            await play.until_said_by("Bo")
+        play.ask(4, "what about a goose?")
+        await play.until_said_by("Bo")
+        play.stage.do(Deletion("p4"))
+        play.stage.do(Deletion(play.stage.shown[-1].message_id))  # a friend's
+        await play.until_said_by("Ana", "Bo")
+        play.swarm.control.pause()
+        kept = [row.why["name"] for row in play.transcript.commands()]
+        assert kept == ["edited"] * 4 + ["deleted"] * 2
+        await play.is_repeated_by_a_replay()
+
+
+async def test_what_is_taken_back_after_a_restart_was_there_before(tmp_path: Path) -> None:
+    with Transcript.open(
+        tmp_path / "t.sqlite", fresh=True, seed=1, now=COUNTED_FROM,
+        settings=settings_of_run(Settings(), limited=True),
+    ) as transcript:  # fmt: skip
+        first = transcript.add("Sam", "person", "soup?", {"reason": "late"}, COUNTED_FROM)
+        transcript.add("Sam", "person", "moths?", {"reason": "late"}, COUNTED_FROM)
+    with Transcript.open(
+        tmp_path / "t.sqlite", fresh=False, seed=2, now=COUNTED_FROM,
+        settings=settings_of_run(Settings(), limited=True),
+    ) as transcript:  # fmt: skip
+        _, second = transcript.runs()
+        replay = partial(
+            Replay, transcript, second, {"Ada": Member("Ada")}, load_picker("", "xx"), None
+        )
+        transcript.unsay(first)
+        transcript.add(
+            "Sam", "command", "", {"name": "deleted", "done": True, "line": first}, COUNTED_FROM
+        )
+        again = replay()
+        assert [line.text for line in again._talk._history] == ["soup?", "moths?"]
+        await again.run()
+        assert [line.text for line in again._talk._history] == ["moths?"]
 
 
 def test_another_line_is_said_to_differ(played: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,9 +13,11 @@ import pytest
 from orchestrator.errors import StageFailed, StageLost
 from orchestrator.platforms import Capability, Deletion, Edit, Event, PersonLine
 from orchestrator.platforms.scripted import ScriptedPlatform
-from orchestrator.stages import LONGEST_BACKLOG, Stages
+from orchestrator.stage import LONGEST_BACKLOG
+from orchestrator.stages import Stages
 from orchestrator.transcript import Transcript
 from orchestrator.writer import Writer
+from tests.conftest import in_company
 from tests.orchestrator.test_swarm import Start, numbered, start
 
 __all__ = ["start"]
@@ -29,7 +32,7 @@ def transcript(tmp_path: Path) -> Iterator[Transcript]:
 
 
 class Hanging(ScriptedPlatform):
-    """Shows nothing until it is let."""
+    """Shows no line of a friend until it is let."""
 
     def __init__(self) -> None:
         super().__init__("hanging")
@@ -53,7 +56,7 @@ async def test_a_stage_that_hangs_is_left_behind_and_catches_up_in_order(
     shown = await slow.when_shown(LONGEST_BACKLOG)
     assert [line.text for line in shown] == [str(number) for number in range(LONGEST_BACKLOG)]
     assert await slow.when_noticed(1) == [
-        "3 lines were not shown here meanwhile; /transcript has all."
+        "3 lines were not shown here meanwhile; the transcript has all."
     ]
     await stages.close()
 
@@ -151,11 +154,162 @@ async def test_lines_read_long_after_they_were_written_are_known_but_not_answere
     await asyncio.gather(running, return_exceptions=True)
 
 
-async def test_a_stage_without_room_is_no_reason_to_lose_the_others(transcript: Transcript) -> None:
-    class Away(ScriptedPlatform):
-        async def say(self, line_id: int, friend: str, text: str) -> str:
-            raise StageFailed("no connection")
+class Moody(ScriptedPlatform):
+    """Shows nothing while it is away."""
 
-    stages = Stages([Away("away")], transcript, Writer())
+    is_away = True
+
+    async def say(self, line_id: int, friend: str, text: str) -> str:
+        if self.is_away:
+            raise StageFailed("no connection")
+        return await super().say(line_id, friend, text)
+
+
+async def test_a_stage_without_room_is_no_reason_to_lose_the_others(transcript: Transcript) -> None:
+    stages = Stages([Moody("away")], transcript, Writer())
     assert not await stages.say(transcript.add("Ada", "friend", "one", {}, NOW), "Ada", "one")
     assert [platform.name for platform in stages.platforms] == ["away"]
+
+
+def said(transcript: Transcript, text: str) -> int:
+    """Id of another line of Ada's."""
+    return transcript.add("Ada", "friend", text, {}, NOW)
+
+
+async def behind(transcript: Transcript, *texts: str) -> tuple[Stages, Hanging, list[int]]:
+    """Two stages, of which one has yet to show all of these lines."""
+    slow = Hanging()
+    stages = Stages([slow, ScriptedPlatform("quick")], transcript, Writer(), patience_seconds=0.01)
+    ids = [said(transcript, text) for text in texts]
+    for line_id, text in zip(ids, texts, strict=True):
+        assert await stages.say(line_id, "Ada", text)
+    return stages, slow, ids
+
+
+async def test_the_show_waits_for_a_stage_that_hangs_only_once(transcript: Transcript) -> None:
+    stages, slow, _ = await behind(transcript, "one")
+    stages.patience_seconds = 3600
+    async with asyncio.timeout(10):
+        assert await stages.say(said(transcript, "two"), "Ada", "two")
+        await stages.notice("Nobody speaks.")
+        slow.may_go_on.set()
+        await slow.when_noticed(1)
+        slow.may_go_on.clear()
+        # It has caught up, so that it is waited for again.
+        line_id = said(transcript, "three")
+        saying = asyncio.create_task(stages.say(line_id, "Ada", "three"))
+        await stages.platforms[1].when_shown(3)  # type: ignore[attr-defined]  # scripted
+        assert not saying.done()
+        slow.may_go_on.set()
+        assert await saying
+    await stages.close()
+
+
+async def test_what_is_taken_back_before_a_stage_came_to_it_is_never_shown_there(
+    transcript: Transcript,
+) -> None:
+    texts = [str(number) for number in range(LONGEST_BACKLOG)]
+    stages, slow, [first, second, *_] = await behind(transcript, *texts)
+    for line_id in (first, second):
+        transcript.unsay(line_id)
+        await stages.take_back(line_id)
+    slow.may_go_on.set()
+    await slow.when(lambda: any(line.deleted for line in slow.shown))
+    assert [(line.text, line.deleted) for line in slow.shown] == [
+        (text, text == "0") for text in texts if text != "1"
+    ]
+    assert slow.notices == []
+    await stages.close()
+
+
+async def test_a_line_said_anew_before_a_stage_came_to_it_stands_there_once(
+    transcript: Transcript,
+) -> None:
+    stages, slow, [_, second] = await behind(transcript, "one", "two")
+    transcript.replace_text(second, "deux")
+    await stages.reword(second, "Ada", "deux")
+    slow.may_go_on.set()
+    await slow.when(lambda: [line.text for line in slow.shown] == ["one", "deux"])
+    await stages.close()
+
+
+async def test_lines_that_nobody_saw_are_not_told_to_have_been_missed(
+    transcript: Transcript,
+) -> None:
+    here, there = Moody("here"), Moody("there")
+    stages = Stages([here, there], transcript, Writer())
+    for text in ("one", "two"):
+        assert not await stages.say(said(transcript, text), "Ada", text)
+    here.is_away = False
+    assert await stages.say(said(transcript, "three"), "Ada", "three")
+    there.is_away = False
+    assert await stages.say(said(transcript, "four"), "Ada", "four")
+    assert here.notices == []
+    assert there.notices == ["1 line was not shown here meanwhile; the transcript has all."]
+    await stages.close()
+
+
+async def test_a_long_trouble_is_warned_of_once_until_it_is_over(
+    transcript: Transcript, caplog: pytest.LogCaptureFixture
+) -> None:
+    there = Moody("there")
+    stages = Stages([ScriptedPlatform("here"), there], transcript, Writer())
+    for is_away in (True, True, True, False, True):
+        there.is_away = is_away
+        assert await stages.say(said(transcript, "soup"), "Ada", "soup")
+    warned = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert warned == ["there: no connection"] * 2
+    await stages.close()
+
+
+async def test_a_platforms_own_mistake_is_logged_and_the_show_goes_on(
+    start: Start, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Broken(ScriptedPlatform):
+        async def say(self, line_id: int, friend: str, text: str) -> str:
+            raise KeyError("colour")
+
+    play = await start(numbered(), stage=ScriptedPlatform("here"), more=[Broken("there")])
+    assert len(await play.run(3)) == 3
+    assert "there: KeyError('colour')" in caplog.text
+    assert "Traceback" in caplog.text
+
+
+async def test_a_show_ends_although_a_platform_does_not(
+    start: Start, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Endless(Hanging):
+        async def close(self) -> None:
+            await asyncio.Event().wait()
+
+    class Failing(ScriptedPlatform):
+        async def close(self) -> None:
+            await super().close()
+            raise OSError("gone already")
+
+    play = await start(numbered(), stage=Failing("here"), more=[Endless()])
+    running = asyncio.create_task(play.swarm.run())
+    await play.stage.when_shown(1)
+    began = time.monotonic()
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    assert time.monotonic() - began < in_company(2.0)
+    assert "hanging did not end in time" in caplog.text
+    assert "here did not end well: gone already" in caplog.text
+
+
+async def test_what_people_say_while_a_stage_is_away_is_counted_there(start: Start) -> None:
+    here, there = ScriptedPlatform("here"), ScriptedPlatform("there")
+    play = await start(numbered(), stage=here, more=[there])
+    play.swarm.control.pause()
+    running = asyncio.create_task(play.swarm.run())
+    there.ready.clear()
+    here.do(PersonLine("p1", "Sam", "soup?"))
+    await play.when_heard()
+    there.ready.set()
+    play.swarm.control.resume()
+    assert await there.when_noticed(1) == [
+        "1 line was not shown here meanwhile; the transcript has all."
+    ]
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)

@@ -376,6 +376,42 @@ async def test_edits_deletions_and_reactions_reach_the_transcript(start: Start) 
     await asyncio.gather(running, return_exceptions=True)
 
 
+async def test_a_line_that_is_taken_back_while_its_answer_is_drawn_has_none(start: Start) -> None:
+    numbers = numbered()
+
+    def answer(body: wire.ChatRequest) -> list[tuple[str, str]] | int:
+        if body.messages and body.messages[-1].name == "Sam":
+            play.stage.do(Deletion("p1"))
+        return numbers(body)
+
+    play = await start(answer)
+    play.stage.do(PersonLine("p1", "Sam", "cy, soup?"))
+    await play.run(4)
+    [person] = [row for row in play.transcript.lines() if row.kind == "person"]
+    [answered] = play.transcript.answers_to(person.id)
+    assert answered.kind == "silence"
+    assert answered.why["reason"] == "the line that it would answer was taken back"
+    assert play.stage.notices == []
+
+
+async def test_a_line_that_is_changed_while_its_answer_fails_is_answered_as_it_is_now(
+    start: Start,
+) -> None:
+    numbers = numbered()
+
+    def answer(body: wire.ChatRequest) -> list[tuple[str, str]] | int:
+        if body.messages and body.messages[-1].content == "cy, piza?":
+            play.stage.do(Edit("p1", "cy, pizza?"))
+            return 500
+        return numbers(body)
+
+    play = await start(answer)
+    play.stage.do(PersonLine("p1", "Sam", "cy, piza?"))
+    await play.run(4)
+    asked = [b.messages[-1].content for b in play.server.asked if b.messages]
+    assert asked[:2] == ["cy, piza?", "cy, pizza?"]
+
+
 async def test_a_friend_whose_server_is_benched_is_passed_over_until_it_is_back(
     start: Start,
 ) -> None:
