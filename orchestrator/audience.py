@@ -132,6 +132,8 @@ class Audience:
             pointed_at = self._line_of(platform, event.message_id)
             argument = NO_LINE if pointed_at is None else str(pointed_at)
         try:
+            # What it changes and the row that says so must be one step: nothing is awaited in
+            # between but what writes it.
             carried_out = await self._control.carry_out(event.name, argument)
             answer, line_id = carried_out.answer, carried_out.line
         except Refused as error:
@@ -163,7 +165,7 @@ class Audience:
         now = self._clock.now()
         await self._writer.write(lambda: self._transcript.replace_text(line.id, text, None, now))
         await self._remember(platform, EDITED, line)
-        await self._stages.reword(line.id, line.speaker, text, but_not_on=platform)
+        self._stages.reword(line.id, line.speaker, text, but_not_on=platform)
 
     async def _on_deletion(self, platform: Platform, event: Deletion) -> None:
         line_id = self._line_of(platform, event.message_id)
@@ -173,7 +175,7 @@ class Audience:
         self._conversation.unsay(line.id)
         await self._writer.write(lambda: self._transcript.unsay(line.id))
         await self._remember(platform, DELETED, line)
-        await self._stages.take_back(line.id, but_not_on=platform)
+        self._stages.take_back(line.id, but_not_on=platform)
 
     async def _remember(self, platform: Platform, name: str, line: TranscriptLine) -> None:
         """When it was that somebody changed a line: what was said after that knew of it."""

@@ -170,15 +170,14 @@ class Stages:
             show = partial(platform.relay, line_id, author, text, origin.name)
             self._task(self._show_on(stage, line_id, show)).add_done_callback(stage.count)
 
-    async def reword(
+    def reword(
         self, line_id: int, speaker: str, text: str, but_not_on: Platform | None = None
     ) -> None:
-        """Shows a line's new wording in its place, or a friend's anew where that cannot be."""
+        """Shows a line's new wording in its place, or a friend's anew where that cannot be; soon,
+        so that whoever had it changed can write that down first."""
         may_be_said = but_not_on is None
-        await self._do_on_each(
-            but_not_on,
-            lambda stage: self._reword_on(stage, line_id, speaker, text, may_be_said=may_be_said),
-        )
+        for stage in self._but_not(but_not_on):
+            _ = self._task(self._reword_on(stage, line_id, speaker, text, may_be_said=may_be_said))
 
     async def _reword_on(
         self, stage: Stage, line_id: int, speaker: str, text: str, *, may_be_said: bool
@@ -199,9 +198,13 @@ class Stages:
                 lambda: self._transcript.posted(line_id, platform.name, new_id)
             )
 
-    async def take_back(self, line_id: int, but_not_on: Platform | None = None) -> None:
-        """Takes the line away wherever it is shown, or would be shown yet."""
-        await self._do_on_each(but_not_on, lambda stage: self._take_back_on(stage, line_id))
+    def take_back(self, line_id: int, but_not_on: Platform | None = None) -> None:
+        """Takes the line away wherever it is shown, or would be shown yet; soon."""
+        for stage in self._but_not(but_not_on):
+            _ = self._task(self._take_back_on(stage, line_id))
+
+    def _but_not(self, platform: Platform | None) -> list[Stage]:
+        return [stage for stage in self._stages.values() if stage.platform is not platform]
 
     async def _take_back_on(self, stage: Stage, line_id: int) -> None:
         platform = stage.platform
@@ -226,9 +229,11 @@ class Stages:
 
     async def notice(self, text: str) -> None:
         """Tells something about the show itself everywhere."""
-        await self._do_on_each(
-            None, lambda stage: self._try(stage, partial(stage.platform.notice, text))
-        )
+        telling = {
+            self._task(self._try(stage, partial(stage.platform.notice, text))): stage
+            for stage in self._stages.values()
+        }
+        await self._patiently(telling)
 
     async def tell(self, platform: Platform, text: str) -> None:
         """A notice on one platform only."""
@@ -237,17 +242,6 @@ class Stages:
             await self._patiently({telling: stage})
 
     # --- with care ------------------------------------------------------------------------------
-
-    async def _do_on_each(
-        self,
-        but_not_on: Platform | None,
-        action: Callable[[Stage], Coroutine[Any, Any, object]],
-    ) -> None:
-        doing = {
-            self._task(action(stage)): stage
-            for stage in self._stages.values() if stage.platform is not but_not_on
-        }  # fmt: skip
-        await self._patiently(doing)
 
     async def _try(
         self,

@@ -295,7 +295,7 @@ class Swarm:
         line = self._friends_line(line_id, "taken back")
         await self._writer.write(lambda: self._transcript.unsay(line.id))
         self._conversation.unsay(line.id)
-        await self.stages.take_back(line.id)
+        self.stages.take_back(line.id)
         return Changed(line.id, line.speaker)
 
     async def say_anew(self, line_id: int | None) -> Changed:
@@ -311,7 +311,7 @@ class Swarm:
         why = self._why_of(drawn)
         await self._writer.write(lambda: self._transcript.replace_text(line.id, text, why, now))
         self._conversation.reworded(line.id, text, self._picker)
-        await self.stages.reword(line.id, line.speaker, text)
+        self.stages.reword(line.id, line.speaker, text)
         return Changed(line.id, line.speaker)
 
     def state(self, friend: str) -> str:

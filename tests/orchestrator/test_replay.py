@@ -33,6 +33,9 @@ checkpoint = "FRIENDS/dex"
 [[friends]]
 name = "Priya"
 checkpoint = "FRIENDS/priya"
+[limits]
+repeat_within_lines = 1  # the echo engine has little to say, and long silences would follow
+phrase_rounds = 1000
 [conversation]
 human_prompt_chance = 0.7
 """.replace("FRIENDS", str(DEMO / "friends"))

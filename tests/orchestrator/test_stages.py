@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.errors import StageFailed, StageLost
-from orchestrator.platforms import Capability, Deletion, Edit, Event, PersonLine
+from orchestrator.platforms import Capability, Command, Deletion, Edit, Event, PersonLine
 from orchestrator.platforms.scripted import ScriptedPlatform
 from orchestrator.stage import LONGEST_BACKLOG
 from orchestrator.stages import Stages
@@ -212,7 +212,7 @@ async def test_what_is_taken_back_before_a_stage_came_to_it_is_never_shown_there
     stages, slow, [first, second, *_] = await behind(transcript, *texts)
     for line_id in (first, second):
         transcript.unsay(line_id)
-        await stages.take_back(line_id)
+        stages.take_back(line_id)
     slow.may_go_on.set()
     await slow.when(lambda: any(line.deleted for line in slow.shown))
     assert [(line.text, line.deleted) for line in slow.shown] == [
@@ -227,7 +227,7 @@ async def test_a_line_said_anew_before_a_stage_came_to_it_stands_there_once(
 ) -> None:
     stages, slow, [_, second] = await behind(transcript, "one", "two")
     transcript.replace_text(second, "deux")
-    await stages.reword(second, "Ada", "deux")
+    stages.reword(second, "Ada", "deux")
     slow.may_go_on.set()
     await slow.when(lambda: [line.text for line in slow.shown] == ["one", "deux"])
     await stages.close()
@@ -311,5 +311,34 @@ async def test_what_people_say_while_a_stage_is_away_is_counted_there(start: Sta
     assert await there.when_noticed(1) == [
         "1 line was not shown here meanwhile; the transcript has all."
     ]
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
+@pytest.mark.parametrize("name", ["again", "oops"])
+async def test_what_a_command_changed_is_written_down_before_any_stage_shows_it(
+    start: Start, name: str
+) -> None:
+    """Or a replay would have the change happen after what was decided meanwhile."""
+    told = asyncio.Event()
+    rows: list[str] = []
+
+    class Looking(ScriptedPlatform):
+        def look(self) -> None:
+            rows.extend(row.text for row in play.transcript.lines() if row.kind == "command")
+            told.set()
+
+        async def edit(self, message_id: str, speaker: str, text: str) -> None:
+            self.look()
+
+        async def delete(self, message_id: str) -> None:
+            self.look()
+
+    play = await start(numbered(), stage=Looking())
+    running = asyncio.create_task(play.run(10**6))
+    await play.stage.when_shown(3)
+    play.stage.do(Command("Sam", name, ""))
+    await asyncio.wait_for(told.wait(), 20)
+    assert rows == [f"/{name}"]
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)

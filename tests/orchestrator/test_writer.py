@@ -77,8 +77,10 @@ async def test_each_stage_is_asked_only_for_what_it_can_and_one_that_fails_stops
         line_id = transcript.add("Ada", "friend", "one", {}, now)
         assert await stages.say(line_id, "Ada", "one")
         await stages.typing("Ada")
-        await stages.reword(line_id, "Ada", "two")
-        await stages.take_back(line_id)
+        stages.reword(line_id, "Ada", "two")
+        stages.take_back(line_id)
+        await able.when(lambda: able.shown[0].deleted)
+        await plain.when_shown(2)
         assert (plain.typed_by, able.typed_by) == ([], ["Ada"])
         assert [(shown.text, shown.deleted) for shown in able.shown] == [("two", True)]
         assert [shown.text for shown in plain.shown] == ["one", "two"]
