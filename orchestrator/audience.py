@@ -147,6 +147,7 @@ class Audience:
         await self._writer.write(
             lambda: self._transcript.add(event.author, "command", text, why, now)
         )
+        await self._stages.when_changed()
         if event.answer is None:
             await self._stages.tell(platform, answer)
             return

@@ -43,6 +43,7 @@ class Stages:
         self._writer = writer
         self.patience_seconds = patience_seconds
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._changing: dict[asyncio.Task[Any], Stage] = {}
         self.lost: dict[str, str] = {}
         """Platforms that are gone for good, each with a sentence."""
         self.all_lost = asyncio.Event()
@@ -177,7 +178,9 @@ class Stages:
         so that whoever had it changed can write that down first."""
         may_be_said = but_not_on is None
         for stage in self._but_not(but_not_on):
-            _ = self._task(self._reword_on(stage, line_id, speaker, text, may_be_said=may_be_said))
+            self._change(
+                stage, self._reword_on(stage, line_id, speaker, text, may_be_said=may_be_said)
+            )
 
     async def _reword_on(
         self, stage: Stage, line_id: int, speaker: str, text: str, *, may_be_said: bool
@@ -201,7 +204,16 @@ class Stages:
     def take_back(self, line_id: int, but_not_on: Platform | None = None) -> None:
         """Takes the line away wherever it is shown, or would be shown yet; soon."""
         for stage in self._but_not(but_not_on):
-            _ = self._task(self._take_back_on(stage, line_id))
+            self._change(stage, self._take_back_on(stage, line_id))
+
+    async def when_changed(self) -> None:
+        """Waits, with patience, until what was to be reworded or taken back is."""
+        await self._patiently(dict(self._changing))
+
+    def _change(self, stage: Stage, showing: Coroutine[Any, Any, None]) -> None:
+        task = self._task(showing)
+        self._changing[task] = stage
+        task.add_done_callback(lambda done: self._changing.pop(done, None))
 
     def _but_not(self, platform: Platform | None) -> list[Stage]:
         return [stage for stage in self._stages.values() if stage.platform is not platform]
