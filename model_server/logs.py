@@ -34,6 +34,11 @@ def without_what_was_sent(record: logging.LogRecord) -> bool:
         record.msg, record.args = f"no HTTP request: {type(error).__name__}", ()
         record.exc_info, record.exc_text = None, None
         record.levelno, record.levelname = logging.WARNING, "WARNING"
+    elif isinstance(error, ConnectionError):
+        # It closed the connection while it was answered, which is its right.
+        record.msg, record.args = "the client went away", ()
+        record.exc_info, record.exc_text = None, None
+        record.levelno, record.levelname = logging.INFO, "INFO"
     return True
 
 
