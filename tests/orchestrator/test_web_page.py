@@ -170,7 +170,8 @@ async def test_pause_holds_until_somebody_lets_them_go_on(visit: Visit) -> None:
     await expect(other.get_by_role("button", name="Go on")).to_be_visible()
     await expect(other.locator("#doing")).to_contain_text("Paused")
     await say(page, "Marlow, are you asleep?")
-    await persons_line(other, "are you asleep").wait_for()
+    for each in (page, other):
+        await persons_line(each, "are you asleep").wait_for()
     asked = await last_id(page)
     # A command's answer comes after whatever the show would have done before it.
     await say(page, "/status")
