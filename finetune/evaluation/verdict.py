@@ -115,11 +115,11 @@ def _advice(figures: Figures, alike: bool | None, learning: Learning) -> str:
         else ""
     )
     if learning == "memorises":
-        return f"Train with fewer --epochs, or with --keep best.{more}"
+        return f"Train with fewer --epochs, and without --no-early-stop.{more}"
     if learning == "has not learnt":
         return f"Train with fewer --epochs or a lower --rate; is it the right base model?{more}"
     if alike is False:
-        return f"Train with more --epochs, or with --keep last.{more}"
+        return f"Train with more --epochs, or with --no-early-stop.{more}"
     if figures.personal and figures.pooled and _is_better(figures.pooled, figures.personal):
         return (
             "The pooled model knows this friend's messages better: fewer --epochs after --pool "

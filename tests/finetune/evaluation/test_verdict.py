@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
+import pytest
+
+from finetune.cli import build_parser
 from finetune.evaluation.figures import Score, proportion
 from finetune.evaluation.likeness import Likeness, Recognised
 from finetune.evaluation.text_measures import Copying, Diversity
@@ -62,6 +66,26 @@ def test_a_clone_that_knows_less_than_its_base_has_not_learnt() -> None:
     found = verdict(figures(personal=2.6))
     assert found.learning == "has not learnt"
     assert "lower --rate" in found.advice
+
+
+def test_advice_can_be_followed_as_it_is_written(capsys: pytest.CaptureFixture[str]) -> None:
+    """It once named `--keep best`, which had become a number of weights."""
+    advice = " ".join(
+        verdict(found).advice
+        for found in (
+            figures(copied=20),
+            figures(alike=40),
+            figures(personal=2.6),
+            figures(pooled=1.8),
+        )
+    )
+    wishes = re.findall(r"(--[\w-]+)(?: (best|last|\d+))?", advice)
+    assert {option for option, _ in wishes} == {"--epochs", "--no-early-stop", "--pool", "--rate"}
+    assert not any(value for _, value in wishes)
+    with pytest.raises(SystemExit):
+        build_parser().parse_args(["train", "--help"])
+    known = capsys.readouterr().out
+    assert all(option in known for option, _ in wishes)
 
 
 def test_a_better_pooled_model_is_said() -> None:
