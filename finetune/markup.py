@@ -1,7 +1,7 @@
 """Chat markup to plain words. One of the three doors between the packages.
 
-Training text and the lines that people type live are read with the same rules. Light: only
-the standard library is imported until private data is asked for.
+Training text and the lines that people type live are read with the same rules. Light: no
+library is loaded until private data is asked for.
 Discord's forms: https://discord.com/developers/docs/reference#message-formatting
 """
 
@@ -11,7 +11,9 @@ import re
 from collections import Counter
 from collections.abc import Mapping
 
-LINK = re.compile(r"<?\b(?:https?://|www\.)[^\s<>]+>?", re.IGNORECASE)
+from finetune.links_and_tags import LINK as LINK  # who reads markup asks for it here
+from finetune.links_and_tags import TAG
+
 RAW_MENTION = re.compile(r"<@[!&]?(\d+)>")
 RAW_CHANNEL = re.compile(r"<#\d+>")
 RAW_TIME = re.compile(r"<t:-?\d+(?::\w)?>")
@@ -22,7 +24,7 @@ NUMBER_MENTION = re.compile(r"(?<![\w@])@(\d{7,15})(?!\w)")
 ISOLATED_MENTION = re.compile("(?<![\\w@])@\u2068([^\u2068\u2069]*)\u2069")
 """WhatsApp's: a name between the marks of bidirectional isolation."""
 MENTION = re.compile(r"(?<![\w@])@(?=\w)")
-WHOLE = rf"({LINK.pattern}|<(?:@[!&]?|#|t:-?|a?:\w+:)\d+(?::\w)?>|{SHORT_EMOJI.pattern})|"
+WHOLE = rf"({LINK.pattern}|{TAG}|{SHORT_EMOJI.pattern})|"
 """What must not be torn apart if it is still there: group 1."""
 MARKS = re.compile(WHOLE + r"\|\||\*\*|__|~~|```|`", re.IGNORECASE)
 EMPHASIS = re.compile(

@@ -141,6 +141,7 @@ CAUGHT = [
     ("jürgen@büro-müller.de schreiben", "email schreiben"),
     ("write to dex (at) example (dot) com", "write to email"),
     ("dex [at] example.com", "email"),
+    ("DEX (AT) EXAMPLE (DOT) COM", "email"),
     ("two: a@example.com, b@example.com", "two: email, email"),
     ("call +49 1523 4567890 ok", "call phone number ok"),
     ("+4915234567890", "phone number"),
