@@ -13,10 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from finetune.arrays import FloatArray, IntArray
+from finetune.arrays import FloatArray, IntArray, Weights
 from model_server.checkpoint_format import Codec, Sizes
-
-Weights = dict[str, FloatArray]
 
 ROWS = 16
 TOKENS_PER_ROW = 32

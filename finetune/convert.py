@@ -16,7 +16,7 @@ import gguf
 import numpy as np
 
 from finetune.agreement import Agreement, agreement
-from finetune.arrays import FloatArray
+from finetune.arrays import FloatArray, Weights
 from finetune.bases.checkpoint_files import read_checked_weights
 from finetune.errors import BadBaseModel
 from model_server.checkpoint_format import (
@@ -72,13 +72,11 @@ def _names(sizes: Sizes) -> Iterator[tuple[str, str]]:
             yield f"h{layer}/{ours}", f"blk.{layer}.{theirs}"
 
 
-def write_gguf(
-    weights: dict[str, FloatArray], folder: Path, step: int, gguf_type: GgufType
-) -> GgufRecord:
+def write_gguf(weights: Weights, folder: Path, step: int, gguf_type: GgufType) -> GgufRecord:
     """Writes `model-TYPE.gguf` into a folder that has sizes and tokenizer.
 
-    `weights` are gpt-2-simple's by name without `model/`. Position embeddings, norms and
-    biases stay float32. Raises BadBaseModel if a row is no multiple of Q8_0's block of 32.
+    Position embeddings, norms and biases stay float32. Raises BadBaseModel if a row is no multiple
+    of Q8_0's block of 32.
     """
     sizes = Sizes.read(folder)
     path = folder / gguf_file(gguf_type)
@@ -139,14 +137,14 @@ def _write_tensor(
     writer.add_tensor(name, gguf.quants.quantize(data, kind), raw_dtype=kind)
 
 
-def read_gguf(path: Path, sizes: Sizes) -> dict[str, FloatArray]:
+def read_gguf(path: Path, sizes: Sizes) -> Weights:
     """The weights of a GGUF file as float32 under gpt-2-simple's names and shapes.
 
     Raises BadBaseModel if the file is broken or not of these sizes.
     """
     try:
         tensors = {tensor.name: tensor for tensor in gguf.GGUFReader(path).tensors}
-        result: dict[str, FloatArray] = {}
+        result: Weights = {}
         for ours, theirs in _names(sizes):
             tensor = tensors[theirs]
             data = gguf.quants.dequantize(tensor.data, tensor.tensor_type).astype(np.float32)

@@ -8,6 +8,8 @@ download.py, hugging_face.py and scratch.py know.
 from __future__ import annotations
 
 import hashlib
+import json
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -40,16 +42,7 @@ class BaseModel:
 
     def hash(self) -> str:
         """SHA-256 over sizes, tokenizer and weights."""
-        digest = hashlib.sha256()
-        for path in (*(self.folder / name for name in TOKENIZER_FILES), *self._weight_files()):
-            with path.open("rb") as file:
-                digest.update(hashlib.file_digest(file, "sha256").digest())
-        return digest.hexdigest()
-
-    def _weight_files(self) -> list[Path]:
-        if self.gguf:
-            return [self.gguf]
-        return sorted(self.folder.glob(f"{find_weights(self.folder).name}.data-*"))
+        return hash_of(self.folder, self.gguf or find_weights(self.folder))
 
 
 def find_base(name: str, models: Path, packaged: Path) -> BaseModel:
@@ -84,6 +77,16 @@ def find_base(name: str, models: Path, packaged: Path) -> BaseModel:
     return BaseModel(name, folder, None)
 
 
+def hash_of(folder: Path, weights: Path) -> str:
+    """SHA-256 over sizes, tokenizer and weights: a GGUF file, or the prefix of TensorFlow's."""
+    found = [weights] if weights.is_file() else sorted(folder.glob(f"{weights.name}.data-*"))
+    digest = hashlib.sha256()
+    for path in (*(folder / name for name in TOKENIZER_FILES), *found):
+        with path.open("rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()
+
+
 def load_weights(graph: Graph, base: BaseModel) -> None:
     """Puts the base model's weights into the graph."""
     if base.gguf:
@@ -92,6 +95,15 @@ def load_weights(graph: Graph, base: BaseModel) -> None:
         graph.set_weights(read_gguf(base.gguf, Sizes.read(base.folder)))
     else:
         graph.restore_weights(find_weights(base.folder))
+
+
+def write_tokenizer(
+    vocabulary: dict[str, int], merges: Iterable[Sequence[str]], folder: Path
+) -> None:
+    """Writes tokens with their ids, and pairs of them, as `encoder.json` and `vocab.bpe`."""
+    (folder / ENCODER_FILE).write_text(json.dumps(vocabulary), encoding="utf-8")
+    rows = ["#version: 0.2", *(" ".join(pair) for pair in merges), ""]
+    (folder / MERGES_FILE).write_text("\n".join(rows), encoding="utf-8", newline="\n")
 
 
 def folder_for(name: str, models: Path) -> Path:

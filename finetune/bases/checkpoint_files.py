@@ -13,15 +13,12 @@ from pathlib import Path
 
 import numpy as np
 
-from finetune.arrays import FloatArray
+from finetune.arrays import Weights
 from model_server.checkpoint_format import ENCODER_FILE, CheckpointError, Codec, Sizes
 
 CHECKPOINT_FILE = "checkpoint"
 NAMED = re.compile(r'^model_checkpoint_path:\s*"(?:.*[/\\])?([^"/\\]+)"', re.MULTILINE)
 STEP = re.compile(r"model-(\d+)\.index")
-
-Weights = dict[str, FloatArray]
-"""gpt-2-simple's variables by name, without the `model/` in front."""
 
 
 def find_weights(folder: Path) -> Path:

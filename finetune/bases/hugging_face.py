@@ -1,7 +1,7 @@
 """A Hugging Face folder of GPT-2 architecture as a base model in gpt-2-simple's form.
 
 Knows the configuration and the names of the weights; how tensors and tokens lie on disk,
-`stored_tensors` and `hugging_face_tokenizer` know. What gpt-2-simple's graph cannot compute
+`weight_files` and `hugging_face_tokenizer` know. What gpt-2-simple's graph cannot compute
 is refused by name, and nothing is computed nearly.
 
 Names and meanings: `configuration_gpt2.py` and `modeling_gpt2.py` in
@@ -21,11 +21,12 @@ from typing import Any
 
 import numpy as np
 
-from finetune.arrays import FloatArray
+from finetune.arrays import FloatArray, Weights
 from finetune.bases.base_models import already_there, folder_for
-from finetune.bases.checkpoint_files import Weights, check_weights, weight_shapes, write_weights
+from finetune.bases.checkpoint_files import check_weights, weight_shapes, write_weights
 from finetune.bases.hugging_face_tokenizer import Tokens, read_tokens
-from finetune.bases.stored_tensors import FLOATS, StoredTensor, Tensors, open_tensors
+from finetune.bases.stored_tensors import FLOATS, StoredTensor, Tensors
+from finetune.bases.weight_files import open_tensors
 from finetune.errors import BadBaseModel
 from model_server.checkpoint_format import BaseModelRecord, CheckpointError, Manifest, Sizes
 

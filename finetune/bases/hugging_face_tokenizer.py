@@ -15,8 +15,9 @@ from typing import Any
 
 from tokenizers import Tokenizer
 
+from finetune.bases.base_models import write_tokenizer
 from finetune.errors import BadBaseModel
-from model_server.checkpoint_format import BYTE_OF, ENCODER_FILE, END_OF_TEXT, MERGES_FILE, Codec
+from model_server.checkpoint_format import BYTE_OF, END_OF_TEXT, Codec
 
 VOCABULARY_FILE = "vocab.json"
 HF_MERGES_FILE = "merges.txt"
@@ -50,10 +51,11 @@ class Tokens:
     notes: tuple[str, ...]
 
     def write(self, folder: Path) -> None:
-        encoder = {token: number for number, token in enumerate(self.entries)}
-        (folder / ENCODER_FILE).write_text(json.dumps(encoder), encoding="utf-8")
-        rows = ["#version: 0.2", *(f"{left} {right}" for left, right in self.merges), ""]
-        (folder / MERGES_FILE).write_text("\n".join(rows), encoding="utf-8", newline="\n")
+        write_tokenizer(self.vocabulary, self.merges, folder)
+
+    @property
+    def vocabulary(self) -> dict[str, int]:
+        return {token: number for number, token in enumerate(self.entries)}
 
 
 def read_tokens(folder: Path, rows: int, end_of_text_id: object) -> Tokens:
@@ -221,7 +223,7 @@ def _differences(folder: Path, tokens: Tokens) -> tuple[str, ...]:
         raise BadBaseModel(f"{path} cannot be read: {error}") from error
     theirs.no_truncation()
     theirs.no_padding()
-    ours = Codec({token: n for n, token in enumerate(tokens.entries)}, tokens.merges)
+    ours = Codec(tokens.vocabulary, tokens.merges)
     expected: list[int] = theirs.encode(PROBE, add_special_tokens=False).ids
     if expected == ours.encode(PROBE):
         return ()

@@ -16,12 +16,13 @@ from tokenizers.models import BPE
 from tokenizers.pre_tokenizers import ByteLevel
 from tokenizers.trainers import BpeTrainer
 
-from finetune.bases.base_models import already_there
+from finetune.bases.base_models import already_there, write_tokenizer
 from finetune.bases.pretraining_text import PretrainingText, ScoredText, scored_texts
 from finetune.errors import FinetuneError
 from finetune.training.disk import require_room
-from finetune.training.graph import Graph, Optimizer
+from finetune.training.graph import Graph
 from finetune.training.loop import Plan, Run, Watcher
+from finetune.training.optimizers import Optimizer
 from finetune.training.run_folder import (
     LOCK_FILE,
     PROGRESS_FILE,
@@ -33,10 +34,8 @@ from finetune.training.run_folder import (
     weight_steps,
 )
 from model_server.checkpoint_format import (
-    ENCODER_FILE,
     END_OF_TEXT,
     MANIFEST_FILE,
-    MERGES_FILE,
     BaseModelRecord,
     Codec,
     Manifest,
@@ -68,9 +67,7 @@ def _tokenizer(text: PretrainingText, vocabulary: int, folder: Path) -> Codec:
     entries = {**model["vocab"], END_OF_TEXT: len(model["vocab"])}
     merges = [pair.split(" ") if isinstance(pair, str) else pair for pair in model["merges"]]
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / ENCODER_FILE).write_text(json.dumps(entries), encoding="utf-8")
-    rows = ["#version: 0.2", *(f"{left} {right}" for left, right in merges)]
-    (folder / MERGES_FILE).write_text("\n".join(rows) + "\n", encoding="utf-8", newline="\n")
+    write_tokenizer(entries, merges, folder)
     return Codec.read(folder)
 
 
@@ -114,11 +111,7 @@ def train_from_scratch(
         raise already_there(folder)
     require_room(folder, sizes, plan.keep)
     with locked(folder):
-        identity = {
-            "vocabulary": sizes.n_vocab, "window": sizes.n_ctx, "width": sizes.n_embd,
-            "heads": sizes.n_head, "layers": sizes.n_layer, "optimizer": optimizer, "seed": seed,
-            "text": text.digest(),
-        }  # fmt: skip
+        identity = _identity(sizes, text, optimizer, seed)
         before = run_to_go_on(folder, identity, ANOTHER_MODEL)
         codec = Codec.read(folder) if before else _tokenizer(text, sizes.n_vocab, folder)
         sizes = replace(sizes, n_vocab=len(codec))  # a short text has fewer words than asked for
@@ -139,6 +132,17 @@ def train_from_scratch(
             return _trained(run, held_out, rows * sizes.n_ctx, watcher)
         finally:
             graph.close()
+
+
+def _identity(
+    sizes: Sizes, text: PretrainingText, optimizer: Optimizer, seed: int
+) -> dict[str, int | str]:
+    """What makes two runs the same one."""
+    return {
+        "vocabulary": sizes.n_vocab, "window": sizes.n_ctx, "width": sizes.n_embd,
+        "heads": sizes.n_head, "layers": sizes.n_layer, "optimizer": optimizer, "seed": seed,
+        "text": text.digest(),
+    }  # fmt: skip
 
 
 def _validation(graph: Graph, held_out: list[ScoredText]) -> Callable[[], float]:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from finetune.bases.base_models import TOKENIZER_FILES, BaseModel, load_weights
+from finetune.bases.base_models import BaseModel, hash_of, load_weights
 from finetune.bases.checkpoint_files import read_checked_weights
 from finetune.errors import BadBaseModel
 from finetune.training.run_folder import weight_steps
@@ -31,12 +30,7 @@ class Beginning:
         if self.base is not None:
             return self.base.hash()
         assert self.prefix is not None
-        digest = hashlib.sha256()
-        weights = sorted(self.folder.glob(f"{self.prefix.name}.data-*"))
-        for path in (*(self.folder / name for name in TOKENIZER_FILES), *weights):
-            with path.open("rb") as file:
-                digest.update(hashlib.file_digest(file, "sha256").digest())
-        return digest.hexdigest()
+        return hash_of(self.folder, self.prefix)
 
     def load(self, graph: Graph) -> None:
         """Puts the weights into the graph. Raises BadBaseModel."""

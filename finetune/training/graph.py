@@ -13,10 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from finetune.arrays import Batch, FloatArray, IntArray
+from finetune.arrays import Batch, FloatArray, IntArray, Weights
 from finetune.errors import LossExploded
-from finetune.training.optimizers import EXPLODED, Update
-from finetune.training.optimizers import Optimizer as Optimizer
+from finetune.training.optimizers import EXPLODED, Optimizer, Update
 from finetune.training.tensorflow_loading import (
     Precision,
     best_precision,
@@ -242,13 +241,12 @@ class Graph:
     def restore_optimizer(self, prefix: Path) -> None:
         self._state_saver.restore(self.session, str(prefix))
 
-    def weights(self) -> dict[str, FloatArray]:
-        """All weights by gpt-2-simple's names without the `model/` in front."""
+    def weights(self) -> Weights:
         values = self.session.run(self._variables)
         names = [v.op.name.removeprefix("model/") for v in self._variables]
         return dict(zip(names, values, strict=True))
 
-    def set_weights(self, weights: dict[str, FloatArray]) -> None:
+    def set_weights(self, weights: Weights) -> None:
         for variable in self._variables:
             variable.load(weights[variable.op.name.removeprefix("model/")], self.session)
 
@@ -256,8 +254,8 @@ class Graph:
         self.session.close()
 
 
-def read_weights(prefix: Path) -> dict[str, FloatArray]:
-    """All weights of a TensorFlow checkpoint, by name without the `model/` in front."""
+def read_weights(prefix: Path) -> Weights:
+    """All weights of a TensorFlow checkpoint."""
     reader = tf.train.load_checkpoint(str(prefix))
     names = [name for name in reader.get_variable_to_shape_map() if name.startswith("model/")]
     return {name.removeprefix("model/"): reader.get_tensor(name) for name in names}
