@@ -19,18 +19,16 @@ from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 
-from finetune.errors import BrokenOff
 from finetune.message import Chat, ChatMessage, ReadOptions, Record, Remark, Skipped
+from finetune.reading.discord_dates import DateSurvey, printed_time
 from finetune.reading.discord_exports import (
     PLATFORM,
-    DateSurvey,
     account,
     chat_by_file_name,
     export_name,
     kind_of,
-    printed_time,
 )
-from finetune.reading.source import Source
+from finetune.reading.source import Source, with_line_feeds
 
 Header = tuple[str, ...]
 
@@ -105,11 +103,7 @@ def _messages(source: Source, day_first: bool, options: ReadOptions) -> Iterator
         else:
             broken = Skipped(f"message {count}", "not of a message's form")
     if broken:
-        raise BrokenOff(
-            f"{source} is broken or cut off after message {count - 1}; what comes before is "
-            "imported, for the rest export the chat once more.",
-            f"after message {count - 1}",
-        )
+        raise source.broken_off(f"message {count - 1}")
 
 
 def _message(
@@ -119,7 +113,7 @@ def _message(
         sent_at = options.aware(printed_time(row.date, day_first))
     except ValueError:
         return Skipped(where, "no readable time")
-    text = row.content.replace("\r\n", "\n").replace("\r", "\n")
+    text = with_line_feeds(row.content)
     attachments = max(1, len(ATTACHMENT.findall(row.attachments))) if row.attachments else 0
     return ChatMessage(
         chat=chat,

@@ -3,7 +3,7 @@
 Written by https://github.com/Tyrrrz/DiscordChatExporter (`HtmlMessageWriter.cs` and the templates
 beside it): one page per channel, or several if it was exported in parts. Messages lie in groups;
 author and time are printed for the first of a group and hold for the others. Class names changed
-with the years, `finetune/discord_pages.py` knows them. Since 2.34 attributes have no quotes where
+with the years, `reading/discord_pages.py` knows them. Since 2.34 attributes have no quotes where
 HTML needs none and some end tags are missing.
 
 A message's id tells its exact time. Printed times are in the zone and the language of the machine
@@ -21,7 +21,6 @@ from itertools import chain
 
 from lxml import etree
 
-from finetune.errors import BrokenOff
 from finetune.message import (
     Account,
     Chat,
@@ -107,21 +106,12 @@ class DiscordChatExporterHtml:
         if page.clock.doubt:
             yield Remark(page.clock.doubt)
         if not whole:
-            where = f"after message {max(0, page.count - 1)}"
-            raise BrokenOff(
-                f"{source} is broken or cut off {where}; what comes before is imported, for the "
-                "rest export the chat once more.",
-                where,
-            )
+            raise source.broken_off(f"message {max(0, page.count - 1)}")
 
 
 def _ends_as_page(source: Source) -> bool:
     """Whether the file ends with the end of a page; versions before 2.17 have no postamble."""
-    tail = b""
-    with source.open() as file:
-        while chunk := file.read(1 << 20):
-            tail = (tail + chunk)[-TAIL_BYTES:]
-    return b"</html>" in tail.lower()
+    return b"</html>" in source.tail(TAIL_BYTES).lower()
 
 
 class _Page:

@@ -14,11 +14,15 @@ from functools import lru_cache
 from typing import Any, NotRequired, TypedDict
 
 from finetune.message import Account, Chat, ChatMessage, Kind, ReadOptions, Record, Skipped
-from finetune.reading.discord_exports import DELETED, chat_by_file_name, export_name, persona
+from finetune.reading.discord_exports import (
+    DELETED,
+    PLATFORM,
+    chat_by_file_name,
+    export_name,
+    persona,
+)
 from finetune.reading.json_items import first, items
 from finetune.reading.source import Source
-
-PLATFORM = "discord"
 
 LAST_SYSTEM_TYPE = 18
 """Discord's numbered message types up to this one are notices of the system; DCE writes the
@@ -80,7 +84,7 @@ class DiscordChatExporterJson:
     def recognises(self, source: Source) -> bool:
         head = source.head
         return bool(
-            head.lstrip(b"\xef\xbb\xbf \r\n\t")[:1] == b"{"
+            source.begins_as_object
             and re.search(rb'"guild"\s*:\s*\{', head)
             and re.search(rb'"channel"\s*:\s*\{', head)
         )

@@ -20,16 +20,8 @@ from dataclasses import dataclass
 
 from finetune.errors import BrokenOff
 from finetune.message import Chat, ChatMessage, ReadOptions, Record, Remark, Skipped
-from finetune.reading.discord_exports import (
-    PLATFORM,
-    DateSurvey,
-    account,
-    channel_id,
-    export_name,
-    kind_of,
-    printed_time,
-    shape,
-)
+from finetune.reading.discord_dates import DateSurvey, printed_time, shape
+from finetune.reading.discord_exports import PLATFORM, account, channel_id, export_name, kind_of
 from finetune.reading.source import Source
 
 LONGEST_LINE = 1 << 17
@@ -180,11 +172,7 @@ def _records(
     text = "\n".join(last.lines).rstrip()
     ending = POSTAMBLE.search(text)
     if not ending and needs_ending and not preamble.is_old:
-        raise BrokenOff(
-            f"{source} is cut off after message {count}; what comes before is imported, for the "
-            "rest export the chat once more.",
-            f"after message {count}",
-        )
+        raise source.broken_off(f"message {count}")
     if ending:
         last.lines[:] = text[: ending.start()].split("\n")
     yield _record(last, preamble, f"message {count + 1}", day_first, options)

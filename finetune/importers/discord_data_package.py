@@ -20,11 +20,12 @@ from datetime import UTC, datetime
 from typing import Any, TextIO
 from weakref import WeakKeyDictionary
 
-from finetune.errors import BadExport, BrokenOff
+from finetune.errors import BadExport
 from finetune.message import Account, Chat, ChatMessage, ReadOptions, Record, Remark, Skipped
-from finetune.reading.discord_packages import PLATFORM, Package, chat_of, snowflake, time_of
+from finetune.reading.discord_exports import PLATFORM
+from finetune.reading.discord_packages import Package, chat_of, snowflake, time_of
 from finetune.reading.json_items import items
-from finetune.reading.source import Source, Tree
+from finetune.reading.source import Source, Tree, with_line_feeds
 
 COLUMNS = ["ID", "Timestamp", "Contents", "Attachments"]
 """Of the CSV; the keys of each object of the JSON are the same."""
@@ -117,11 +118,7 @@ def _csv_rows(source: Source) -> Iterator[Row]:
                 continue
             is_record = len(row) == len(COLUMNS)
             if not is_record and (lines.are_over or not lines.last_is_whole):
-                raise BrokenOff(
-                    f"{source} is cut off after record {count}; what comes before is imported, "
-                    "for the rest fetch the package once more.",
-                    f"after record {count}",
-                )
+                raise source.broken_off(f"record {count}", "fetch the package once more")
             count += 1
             yield where, row if is_record else None
 
@@ -174,7 +171,7 @@ def _message(
         author=author,
         kind="person",
         sent_at=sent_at,
-        text=(row[2] or "").replace("\r\n", "\n").replace("\r", "\n"),
+        text=with_line_feeds(row[2] or ""),
         message_id=None if message_id is None else str(message_id),
         attachments=len((row[3] or "").split()),
     )

@@ -16,14 +16,7 @@ from finetune.message import Chat, ChatMessage, ReadOptions, Record, Skipped
 from finetune.reading.html_blocks import Element, blocks, first_with_class, has_class, text_of
 from finetune.reading.meta_exports import MESSENGER, NOBODY, account
 from finetune.reading.meta_notices import is_notice
-from finetune.reading.meta_pages import (
-    Dates,
-    broken_off,
-    is_whole,
-    oldest_first,
-    tail,
-    tidy,
-)
+from finetune.reading.meta_pages import AGAIN, TAIL_BYTES, Dates, is_whole, oldest_first, tidy
 from finetune.reading.source import Source
 
 THREAD = re.compile(rb"""<div\s+class\s*=\s*["']thread["']""")
@@ -52,14 +45,14 @@ class FacebookHtml2017:
         pages = _Archive(Dates(options))
         for element in blocks(source, _is_part, restart=THREAD):
             yield from pages.take(element)
-        end = tail(source)
+        end = source.tail(TAIL_BYTES)
         cut = not is_whole(end)
         if cut:
             pages.drop_what_is_open(end)
         yield from pages.finish()
         yield from pages.dates.remarks()
         if cut:
-            raise broken_off(source, f"message {pages.count}")
+            raise source.broken_off(f"message {pages.count}", AGAIN)
 
 
 def _is_part(element: Element) -> bool:

@@ -17,6 +17,7 @@ from finetune.reading.meta_exports import (
     MESSENGER,
     MILLISECOND,
     NOBODY,
+    ChatForm,
     account,
     is_deleted,
     repaired,
@@ -27,11 +28,12 @@ from finetune.reading.meta_exports import (
 from finetune.reading.meta_notices import is_notice
 from finetune.reading.source import Source
 
-PARTICIPANTS = re.compile(rb'"participants"\s*:\s*\[\s*["\]]')
-MESSAGES = re.compile(rb'"messages"\s*:\s*\[\s*(?:\{|(\]))')
-SENDER = re.compile(rb'"senderName"\s*:')
-TIME = re.compile(rb'"timestamp"\s*:\s*\d')
-THREAD_NAME = re.compile(rb'"threadName"\s*:\s*"')
+FORM = ChatForm(
+    people=re.compile(rb'"participants"\s*:\s*\[\s*["\]]'),
+    title=re.compile(rb'"threadName"\s*:\s*"'),
+    sender=re.compile(rb'"senderName"\s*:'),
+    time=re.compile(rb'"timestamp"\s*:\s*\d'),
+)
 
 
 class Message(TypedDict):
@@ -56,15 +58,7 @@ class MessengerEncryptedJson:
         return str(source.place)
 
     def recognises(self, source: Source) -> bool:
-        head = source.head
-        if head.lstrip(b"\xef\xbb\xbf \r\n\t")[:1] != b"{" or not PARTICIPANTS.search(head):
-            return False
-        messages = MESSAGES.search(head)
-        if messages is None:
-            return False
-        if messages[1]:  # none at all
-            return bool(THREAD_NAME.search(head))
-        return bool(SENDER.search(head) and TIME.search(head, messages.end()))
+        return FORM.is_of(source)
 
     def read(self, source: Source, options: ReadOptions) -> Iterator[Record]:
         chat = _chat(source)

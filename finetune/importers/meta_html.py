@@ -28,14 +28,7 @@ from finetune.reading.meta_exports import (
     thread_of,
 )
 from finetune.reading.meta_notices import is_notice
-from finetune.reading.meta_pages import (
-    Dates,
-    broken_off,
-    is_whole,
-    oldest_first,
-    tail,
-    tidy,
-)
+from finetune.reading.meta_pages import AGAIN, TAIL_BYTES, Dates, is_whole, oldest_first, tidy
 from finetune.reading.source import Source
 
 PAGE_NAME = re.compile(r"message(_\d+)?\.html?", re.IGNORECASE)
@@ -82,7 +75,7 @@ class MetaHtml:
         page = _Page(source, options)
         for element in blocks(source, lambda e: e.tag in ("title", "h1") or _is_box(e, has_boxes)):
             page.take(element)
-        end = tail(source)
+        end = source.tail(TAIL_BYTES)
         cut = not is_whole(end)
         if cut and not re.search(re.escape(page.last_date.encode()) + rb"\s*</", end):
             page.drop_last()
@@ -90,7 +83,7 @@ class MetaHtml:
         yield from oldest_first(page.messages)
         yield from page.dates.remarks()
         if cut:
-            raise broken_off(source, f"message {page.count}")
+            raise source.broken_off(f"message {page.count}", AGAIN)
 
 
 def _elements(head: bytes) -> Iterator[Element]:

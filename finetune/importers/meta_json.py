@@ -22,6 +22,7 @@ from finetune.reading.meta_exports import (
     MILLISECOND,
     NOBODY,
     SECOND,
+    ChatForm,
     account,
     chat_key,
     is_deleted,
@@ -40,11 +41,12 @@ CALL_KEYS = ("call_duration", "missed")
 MEDIA_LISTS = ("photos", "videos", "audio_files", "files", "gifs")
 MEDIA_OBJECTS = ("sticker", "share")
 
-PARTICIPANTS = re.compile(rb'"participants"\s*:\s*\[\s*(?:\{\s*"name"\s*:|\])')
-MESSAGES = re.compile(rb'"messages"\s*:\s*\[\s*(?:\{|(\]))')
-SENDER = re.compile(rb'"sender_name"\s*:')
-TIME = re.compile(rb'"timestamp(?:_ms)?"\s*:\s*\d')
-TITLE = re.compile(rb'"(?:title|thread_path)"\s*:\s*"')
+FORM = ChatForm(
+    people=re.compile(rb'"participants"\s*:\s*\[\s*(?:\{\s*"name"\s*:|\])'),
+    title=re.compile(rb'"(?:title|thread_path)"\s*:\s*"'),
+    sender=re.compile(rb'"sender_name"\s*:'),
+    time=re.compile(rb'"timestamp(?:_ms)?"\s*:\s*\d'),
+)
 
 GUESSED = Remark(
     "Nothing says for certain whether this file is from Messenger or Instagram, so it was taken "
@@ -75,15 +77,7 @@ class MetaJson:
         return str(source.folder)
 
     def recognises(self, source: Source) -> bool:
-        head = source.head
-        if head.lstrip(b"\xef\xbb\xbf \r\n\t")[:1] != b"{" or not PARTICIPANTS.search(head):
-            return False
-        messages = MESSAGES.search(head)
-        if messages is None:
-            return False
-        if messages[1]:  # none at all
-            return bool(TITLE.search(head))
-        return bool(SENDER.search(head) and TIME.search(head, messages.end()))
+        return FORM.is_of(source)
 
     def read(self, source: Source, options: ReadOptions) -> Iterator[Record]:
         platform = options.platform or platform_of(source)

@@ -12,9 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
-from typing import BinaryIO
 
-from finetune.errors import BrokenOff
 from finetune.message import Account, Chat, ChatMessage, ReadOptions, Record, Skipped
 from finetune.reading.html_blocks import (
     Element,
@@ -24,7 +22,7 @@ from finetune.reading.html_blocks import (
     has_class,
     text_of,
 )
-from finetune.reading.source import Source
+from finetune.reading.source import Source, with_line_feeds
 from finetune.reading.telegram_exports import (
     DELETED,
     LOCAL_TIMES,
@@ -42,25 +40,15 @@ TIME = re.compile(
 )
 DAY = re.compile(r"(\d{1,2}) ([A-Z][a-z]+) (\d{4})", re.ASCII)
 MONTHS = (
-    "January",
-    "February",
-    "March",
-    "April",
-    "May",
-    "June",
-    "July",
-    "August",
-    "September",
-    "October",
-    "November",
-    "December",
-)
+    "January", "February", "March", "April", "May", "June", "July", "August", "September",
+    "October", "November", "December",
+)  # fmt: skip
 NO_MESSAGES = "No exported messages"
 UNSUPPORTED_NOTICE = "This message is not supported by this version"
 VIA = re.compile(r"\s+via @\w+\Z")
 LINK = re.compile(r"#go_to_message(-?\d+)", re.ASCII)
 BLANK = " \t\r\n"
-CHUNK_BYTES = 1 << 16
+TAIL_BYTES = 1000
 
 
 class TelegramHtml:
@@ -90,7 +78,7 @@ class TelegramHtml:
                 page.guesses_zone = False
                 yield LOCAL_TIMES
             last = record
-        if _is_whole(source):
+        if b"</html" in source.tail(TAIL_BYTES).lower():
             if last is not None:
                 yield last
             return
@@ -98,30 +86,13 @@ class TelegramHtml:
         if last is not None:
             yield Skipped(f"message {page.count}", "cut off")
         good = max(0, page.count - 1)
-        raise BrokenOff(
-            f"{source} is cut off after message {good}; what comes before is imported, for the "
-            "rest export the chat once more.",
-            f"after message {good}",
-        )
+        raise source.broken_off(f"message {good}")
 
 
 def _is_block(element: Element) -> bool:
     if element.tag != "div":
         return False
     return has_class(element, "message") or has_class(element, "page_header")
-
-
-def _is_whole(source: Source) -> bool:
-    tail = b""
-    with source.open() as file:
-        for chunk in _chunks(file):
-            tail = (tail + chunk)[-1000:]
-    return b"</html" in tail.lower()
-
-
-def _chunks(file: BinaryIO) -> Iterator[bytes]:
-    while chunk := file.read(CHUNK_BYTES):
-        yield chunk
 
 
 class Page:
@@ -265,8 +236,7 @@ def _child(element: Element | None, *names: str) -> Element | None:
 def _text(element: Element | None) -> str:
     if element is None:
         return ""
-    text = text_of(element, _is_detail).strip(BLANK)
-    return text.replace("\r\n", "\n").replace("\r", "\n")
+    return with_line_feeds(text_of(element, _is_detail).strip(BLANK))
 
 
 def _is_detail(element: Element) -> bool:

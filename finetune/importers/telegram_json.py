@@ -17,7 +17,7 @@ from typing import Any, NotRequired, TypedDict
 
 from finetune.message import Account, Chat, ChatMessage, Kind, ReadOptions, Record, Remark, Skipped
 from finetune.reading.json_items import items, nested_items, root_values
-from finetune.reading.source import Source
+from finetune.reading.source import Source, with_line_feeds
 from finetune.reading.telegram_exports import (
     DELETED,
     LOCAL_TIMES,
@@ -197,7 +197,7 @@ def _notice_text(item: Message) -> str:
     if isinstance(members, list):
         details += [name if isinstance(name, str) else DELETED for name in members]
     parts = [action, ", ".join(filter(None, details)), _word(item, "information_text")]
-    return _lines(": ".join(filter(None, parts)))
+    return with_line_feeds(": ".join(filter(None, parts)))
 
 
 def _author(item: Message, dialog: Dialog) -> tuple[Account, Kind]:
@@ -231,7 +231,7 @@ def _peer(value: Any) -> str:
 
 def _text(item: Message) -> str:
     text = _joined(item.get("text", ""))
-    return _lines(text or _joined(item.get("text_entities", "")))
+    return with_line_feeds(text or _joined(item.get("text_entities", "")))
 
 
 def _joined(text: Any) -> str:
@@ -241,10 +241,6 @@ def _joined(text: Any) -> str:
     if text is None or isinstance(text, str):
         return text or ""
     raise TypeError("no text")
-
-
-def _lines(text: str) -> str:
-    return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
 
 
 def _reply_to(item: Message) -> str | None:

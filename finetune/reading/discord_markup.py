@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from lxml import etree
 
 from finetune.reading.html_blocks import Element, classes
+from finetune.reading.source import with_line_feeds
 
 PRESERVED = {"chatlog__markdown-preserve", "preserve-whitespace"}
 """Elements that hold the text and nothing of the page's own white space, since 2.16."""
@@ -40,7 +41,7 @@ def _text(root: Element) -> str:
             pieces.append("\n")
         on_new_line = False
         pieces.append(piece)
-    return "".join(pieces).replace("\r\n", "\n").replace("\r", "\n")
+    return with_line_feeds("".join(pieces))
 
 
 def _pieces(root: Element) -> Iterator[str | None]:

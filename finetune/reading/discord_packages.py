@@ -15,9 +15,8 @@ from typing import Any
 
 from finetune.errors import BadExport
 from finetune.message import Account, Chat
+from finetune.reading.discord_exports import PLATFORM
 from finetune.reading.source import FolderTree, Source, Tree
-
-PLATFORM = "discord"
 
 FIRST_ID, LAST_ID = 10**15, 2**64 - 1
 """Discord's ids begin with the milliseconds since 2015, so that even the first have 16 digits."""

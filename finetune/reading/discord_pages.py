@@ -15,14 +15,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from finetune.message import Account, ReadOptions
-from finetune.reading.discord_exports import (
-    DISCRIMINATOR,
-    NO_NUMBER,
-    DateSurvey,
-    account,
-    persona,
-    printed_time,
-)
+from finetune.reading.discord_dates import DateSurvey, printed_time
+from finetune.reading.discord_exports import DISCRIMINATOR, NO_NUMBER, account, persona
 from finetune.reading.discord_packages import time_of
 from finetune.reading.html_blocks import Element, blocks, classes
 from finetune.reading.source import Source

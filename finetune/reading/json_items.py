@@ -59,11 +59,7 @@ def items(source: Source, array: str) -> Iterator[Any]:
 def broken_off(source: Source, count: int, error: Exception) -> BrokenOff:
     """The error that says that reading ended after `count` records."""
     short = " ".join(str(error).split())[:80]
-    return BrokenOff(
-        f"{source} is broken or cut off after record {count}; what comes before is imported, "
-        f"for the rest export the chat once more ({short}).",
-        f"after record {count}",
-    )
+    return source.broken_off(f"record {count}", f"export the chat once more ({short})")
 
 
 def first(source: Source, prefix: str, default: Any = None) -> Any:

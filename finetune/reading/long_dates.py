@@ -13,43 +13,11 @@ from functools import cache
 from typing import NamedTuple
 
 LANGUAGES = (
-    *("en", "de", "fr", "es", "it", "pt", "nl", "sv", "nb", "nn", "da", "fi", "is", "et", "lv"),
-    *(
-        "lt",
-        "pl",
-        "cs",
-        "sk",
-        "sl",
-        "hr",
-        "bs",
-        "sr",
-        "sr_Latn",
-        "mk",
-        "bg",
-        "ru",
-        "uk",
-        "be",
-        "ro",
-    ),
-    *(
-        "hu",
-        "el",
-        "tr",
-        "sq",
-        "ca",
-        "gl",
-        "af",
-        "id",
-        "ms",
-        "he",
-        "ar",
-        "hi",
-        "vi",
-        "ko",
-        "ja",
-        "zh",
-    ),
-)
+    "en", "de", "fr", "es", "it", "pt", "nl", "sv", "nb", "nn", "da", "fi", "is", "et", "lv",
+    "lt", "pl", "cs", "sk", "sl", "hr", "bs", "sr", "sr_Latn", "mk", "bg", "ru", "uk", "be", "ro",
+    "hu", "el", "tr", "sq", "ca", "gl", "af", "id", "ms", "he", "ar", "hi", "vi", "ko", "ja",
+    "zh",
+)  # fmt: skip
 LONGEST_DATE = 100
 
 CROATIAN = {"srp": 7, "lip": 6, "lis": 10, "listopad": 10, "listopada": 10}
@@ -57,14 +25,9 @@ CROATIAN = {"srp": 7, "lip": 6, "lis": 10, "listopad": 10, "listopada": 10}
 "u" before the time."""
 MORE_MONTHS = {"sept": 9, "sep": 9, "maj": 5}
 MORE_MARKERS = {
-    "凌晨": "am",
-    "清晨": "am",
-    "早上": "am",
-    "晚上": "pm",
-    "傍晚": "pm",
-    "de": "am",
-    "du": "pm",
-}
+    **dict.fromkeys(("凌晨", "清晨", "早上"), "am"), **dict.fromkeys(("晚上", "傍晚"), "pm"),
+    "de": "am", "du": "pm",
+}  # fmt: skip
 """Words for the time of the day beside CLDR's pair; the last two stand here for Hungarian."""
 
 HOURS = {

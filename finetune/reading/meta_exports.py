@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from finetune.errors import BrokenOff
 from finetune.message import Account, Chat, ChatMessage, Record
-from finetune.reading.source import Source
+from finetune.reading.source import Source, with_line_feeds
 
 MESSENGER = "messenger"
 INSTAGRAM = "instagram"
@@ -49,6 +50,30 @@ DELETED_NAMES = {
 """The names of deleted accounts, in the language of the one who downloads; small letters."""
 
 
+MESSAGES = re.compile(rb'"messages"\s*:\s*\[\s*(?:\{|(\]))')
+
+
+@dataclass(frozen=True, slots=True)
+class ChatForm:
+    """How one kind of download writes the JSON of a chat: the first key of people, what the chat is
+    called, and who wrote a message when."""
+
+    people: re.Pattern[bytes]
+    title: re.Pattern[bytes]
+    sender: re.Pattern[bytes]
+    time: re.Pattern[bytes]
+
+    def is_of(self, source: Source) -> bool:
+        """Whether the file begins as a chat in this form, with messages or without any."""
+        head = source.head
+        messages = MESSAGES.search(head)
+        if not (source.begins_as_object and messages and self.people.search(head)):
+            return False
+        if messages[1]:  # none at all
+            return bool(self.title.search(head))
+        return bool(self.sender.search(head) and self.time.search(head, messages.end()))
+
+
 def repaired(text: str) -> str:
     """The text, with UTF-8 of which every byte was written as a character of its own put together
     again: that is how Meta writes "Ã©" for "é". Text that is no such UTF-8 throughout stays."""
@@ -65,7 +90,7 @@ def words(value: object) -> str:
         return ""
     if not isinstance(value, str):
         raise TypeError("not a text")
-    return repaired(value).replace("\r\n", "\n").replace("\r", "\n")
+    return with_line_feeds(repaired(value))
 
 
 def time_of(count: object, unit: timedelta) -> datetime:

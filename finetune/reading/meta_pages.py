@@ -7,12 +7,13 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from itertools import pairwise
 
-from finetune.errors import BrokenOff
 from finetune.message import ChatMessage, ReadOptions, Remark
 from finetune.reading.long_dates import long_date, zone_remark
-from finetune.reading.source import Source
+from finetune.reading.source import with_line_feeds
 
 TAIL_BYTES = 65_536
+AGAIN = "download the page once more"
+"""What to do about a page that broke off."""
 
 
 class Dates:
@@ -51,26 +52,9 @@ def oldest_first(messages: list[ChatMessage]) -> list[ChatMessage]:
 
 def tidy(text: str) -> str:
     """Text of an element without the white space around it, with line ends of one kind."""
-    return text.replace("\r\n", "\n").replace("\r", "\n").replace("\xa0", " ").strip()
-
-
-def tail(source: Source) -> bytes:
-    """The last bytes. The whole file is read for them, as members of zips cannot be skipped."""
-    last = b""
-    with source.open() as file:
-        while chunk := file.read(TAIL_BYTES):
-            last = (last + chunk)[-TAIL_BYTES:]
-    return last
+    return with_line_feeds(text).replace("\xa0", " ").strip()
 
 
 def is_whole(end: bytes) -> bool:
     """Whether a page ends as pages do."""
     return b"</html" in end[-200:].lower()
-
-
-def broken_off(source: Source, place: str) -> BrokenOff:
-    return BrokenOff(
-        f"{source} is cut off after {place}; what comes before is imported, for the rest download "
-        "the page once more.",
-        f"after {place}",
-    )

@@ -19,7 +19,7 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import IO, BinaryIO, Protocol, TextIO
 
-from finetune.errors import BadExport
+from finetune.errors import BadExport, BrokenOff
 
 HEAD_BYTES = 65_536
 """So much of a file decides about its format."""
@@ -34,8 +34,6 @@ BOMB_BYTES = 100_000_000
 """Below this a member may compress as well as it likes."""
 NO_CHAT = ("image/", "video/", "audio/", "font/", "text/css", "text/javascript")
 """Kinds of file that lie in exports in thousands and are not worth a look."""
-
-
 ASSETS = "_Files"
 """Folders in which DiscordChatExporter puts what people attached, other chats' exports among it."""
 
@@ -144,9 +142,6 @@ class ZipTree:
     def _by_casefold(self) -> dict[str, PurePosixPath]:
         return {place.as_posix().casefold(): place for place in self._members}
 
-    def close(self) -> None:
-        self._zip.close()
-
 
 class _Member(io.RawIOBase):
     """A stream of one member that speaks of damage as BadExport."""
@@ -249,6 +244,19 @@ class Source:
         with self.open() as file:
             return file.read(HEAD_BYTES)
 
+    def tail(self, size: int) -> bytes:
+        """The last bytes. The whole file is read for them, as members of zips cannot be skipped."""
+        last = b""
+        with self.open() as file:
+            while chunk := file.read(HEAD_BYTES):
+                last = (last + chunk)[-size:]
+        return last
+
+    @property
+    def begins_as_object(self) -> bool:
+        """Whether the first sign is that of a JSON object."""
+        return self.head.lstrip(codecs.BOM_UTF8 + b" \r\n\t")[:1] == b"{"
+
     @cached_property
     def head_text(self) -> str:
         """The first bytes as text, whatever they are; a character cut at the end is left out."""
@@ -276,6 +284,19 @@ class Source:
             io.TextIOWrapper(file, ENCODING, errors="replace", newline="") as text,
         ):
             yield text
+
+    def broken_off(self, after: str, again: str = "export the chat once more") -> BrokenOff:
+        """What to raise where the file ends too early: `after` is the last good record."""
+        return BrokenOff(
+            f"{self} is broken or cut off after {after}; what comes before is imported, for the "
+            f"rest {again}.",
+            f"after {after}",
+        )
+
+
+def with_line_feeds(text: str) -> str:
+    """The text with U+000A at the end of every line, whatever stood there."""
+    return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
 
 
 def sources_in(tree: Tree) -> Iterator[Source]:

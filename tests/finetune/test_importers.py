@@ -7,6 +7,7 @@ import shutil
 import tempfile
 import zipfile
 from collections import Counter
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -336,6 +337,40 @@ def test_a_cut_off_export_gives_what_it_holds_and_says_where_it_ends(
     assert 3541 * share * 0.9 < len(messages) < 3541
 
 
-def test_all_formats_have_a_name() -> None:
-    formats: tuple[Importer, ...] = FORMATS
-    assert all(importer.name for importer in formats)
+def single_files_of(importer: Importer) -> list[Path]:
+    """The samples of a format that are recognised by themselves."""
+    folder = EXPORTS / type(importer).__module__.rpartition(".")[2]
+    paths = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+    return [
+        path
+        for path in paths
+        if not path.name.endswith((ENDING, ".zip")) and importer.recognises(Source.of(path))
+    ]
+
+
+SINGLE_FILES = {importer.name: single_files_of(importer) for importer in FORMATS}
+RUINS = st.binary(max_size=8) | st.sampled_from(
+    [b"null", b"[]", b"1e999", *(bytes([sign]) for sign in b"\"',;:[]{}<>=\n\r\0\xff09Z")]
+)
+
+
+@pytest.mark.parametrize("importer", FORMATS, ids=lambda importer: importer.name)
+@given(data=st.data())
+@settings(
+    max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
+)
+def test_damage_raises_nothing_but_a_bad_export(
+    tmp_path: Path, importer: Importer, data: st.DataObject
+) -> None:
+    sample = data.draw(st.sampled_from(SINGLE_FILES[importer.name]))
+    content = bytearray(sample.read_bytes())
+    for _ in range(data.draw(st.integers(0, 8))):
+        at = data.draw(st.integers(0, len(content)))
+        content[at : at + data.draw(st.integers(0, 40))] = data.draw(RUINS)
+    path = tmp_path / sample.name
+    path.write_bytes(content[: data.draw(st.integers(0, len(content)))])
+    source = Source.of(path)
+    importer.recognises(source)
+    with suppress(BadExport):
+        for record in importer.read(source, OPTIONS):
+            assert not isinstance(record, ChatMessage) or record.author.name

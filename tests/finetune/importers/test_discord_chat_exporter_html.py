@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from finetune.errors import BadExport, BrokenOff
+from finetune.errors import BrokenOff
 from finetune.importers.discord_chat_exporter_html import DiscordChatExporterHtml
 from finetune.message import ChatMessage, ReadOptions, Record, Remark
 from finetune.reading.source import Source
@@ -286,28 +286,3 @@ def test_a_page_that_breaks_off_gives_only_whole_messages(tmp_path: Path, sample
             seen
             == [(m.author.key, m.text) for m in whole if isinstance(m, ChatMessage)][: len(seen)]
         )
-
-
-@st.composite
-def damaged(draw: st.DrawFn) -> bytes:
-    data = bytearray(draw(st.sampled_from(SAMPLES)).read_bytes())
-    for _ in range(draw(st.integers(1, 8))):
-        at = draw(st.integers(0, len(data)))
-        data[at : at + draw(st.integers(0, 12))] = draw(st.binary(max_size=8))
-    return bytes(data[: draw(st.integers(0, len(data)))])
-
-
-@given(damaged())
-@settings(
-    max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
-)
-def test_no_damage_raises_anything_but_a_bad_export(tmp_path: Path, data: bytes) -> None:
-    path = tmp_path / "damaged.html"
-    path.write_bytes(data)
-    source = Source.of(path)
-    HTML.recognises(source)
-    try:
-        for record in HTML.read(source, OPTIONS):
-            assert not isinstance(record, ChatMessage) or record.author.name
-    except BadExport:
-        pass

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -10,15 +9,13 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from finetune.errors import BadExport, BrokenOff
+from finetune.errors import BrokenOff
 from finetune.importers.discord_chat_exporter_text import BLOCKS, DiscordChatExporterText
 from finetune.message import ChatMessage, ReadOptions, Record, Remark
 from finetune.reading.source import Source
-from tests.conftest import ROOT
 
 IMPORTER = DiscordChatExporterText()
 OPTIONS = ReadOptions(zone=UTC)
-SAMPLES = sorted((ROOT / "tests/exports/discord_chat_exporter_text").glob("*.txt"))
 RULE = "=" * 62
 
 fast = settings(
@@ -201,18 +198,3 @@ def test_what_the_exporter_writes_is_read_back(
     assert [(m.text, m.sent_at) for m in found] == [
         (row[2], time) for row, time in zip(rows, times, strict=True)
     ]
-
-
-@given(st.sampled_from(SAMPLES), st.data())
-@fast
-def test_damage_never_raises_anything_else(
-    tmp_path: Path, sample: Path, data: st.DataObject
-) -> None:
-    damaged = bytearray(sample.read_bytes())
-    for place in data.draw(st.lists(st.integers(0, len(damaged) - 1), max_size=8)):
-        damaged[place] = data.draw(st.sampled_from(b"[]{}=\n\r\0\xff09") | st.integers(0, 255))
-    path = tmp_path / sample.name
-    path.write_bytes(damaged[: data.draw(st.integers(0, len(damaged)))])
-    IMPORTER.recognises(Source.of(path))
-    with suppress(BadExport):
-        list(IMPORTER.read(Source.of(path), ReadOptions()))

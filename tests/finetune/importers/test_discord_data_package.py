@@ -287,7 +287,7 @@ def test_a_cut_off_table_says_where_it_ends(tmp_path: Path, end: str) -> None:
     path = package(tmp_path, HEADER + f'{ID},,"a\nb",\r\n{ID + 1},,c,\r\n{end}', "messages.csv")
     source = Source.of(path)
     texts = []
-    with pytest.raises(BrokenOff, match=r"messages\.csv is cut off after record 2"):
+    with pytest.raises(BrokenOff, match=r"messages\.csv is broken or cut off after record 2"):
         for record in importer_for(source).read(source, OPTIONS):
             if isinstance(record, ChatMessage):
                 texts.append(record.text)
@@ -413,4 +413,3 @@ def test_a_damaged_zip_is_one_sentence(tmp_path: Path) -> None:
                 list(PACKAGE.read(source, OPTIONS))
         except BadExport as error:
             assert "damaged" in str(error)
-    tree.close()

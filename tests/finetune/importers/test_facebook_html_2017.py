@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -11,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from finetune.errors import BadExport, BrokenOff
+from finetune.errors import BrokenOff
 from finetune.importers.facebook_html_2017 import FacebookHtml2017
 from finetune.message import ChatMessage, ReadOptions, Record
 from finetune.reading.source import Source
@@ -120,17 +119,3 @@ def test_what_the_archive_wrote_is_read_back_oldest_first(
     assert [
         (r.author.name, r.text, r.sent_at) for r in records if isinstance(r, ChatMessage)
     ] == written
-
-
-@given(st.data())
-@IN_TMP
-def test_damage_raises_nothing_but_bad_export(tmp_path: Path, data: st.DataObject) -> None:
-    content = bytearray(SAMPLE.read_bytes())
-    for place in data.draw(st.lists(st.integers(0, len(content) - 1), max_size=12)):
-        content[place] = data.draw(st.integers(0, 255))
-    path = tmp_path / "messages.htm"
-    path.write_bytes(content[: data.draw(st.integers(1, len(content)))])
-    source = Source.of(path)
-    FacebookHtml2017().recognises(source)
-    with suppress(BadExport):
-        list(FacebookHtml2017().read(source, OPTIONS))

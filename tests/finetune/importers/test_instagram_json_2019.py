@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from finetune.errors import BadExport, BrokenOff
+from finetune.errors import BrokenOff
 from finetune.importers.instagram_json_2019 import InstagramJson2019
 from finetune.message import ChatMessage, ReadOptions, Record, Skipped
 from finetune.reading.source import Source
@@ -99,19 +99,3 @@ def test_what_came_before_a_break_is_kept() -> None:
         for record in IMPORTER.read(Source.of(path), OPTIONS):
             found.append(record)
     assert f"after record {len(found)}" == broken.value.where
-
-
-@given(st.data())
-@FUZZY
-def test_nothing_but_a_bad_export_is_raised(data: st.DataObject) -> None:
-    original = SAMPLE.read_bytes()
-    start = data.draw(st.integers(0, len(original)))
-    end = data.draw(st.integers(start, min(len(original), start + 40)))
-    replacement = data.draw(st.binary(max_size=8) | st.sampled_from([b"null", b"[]", b"1e999"]))
-    path = Path("messages.json")
-    path.write_bytes(original[:start] + replacement + original[end:])
-    try:
-        IMPORTER.recognises(Source.of(path))
-        list(IMPORTER.read(Source.of(path), OPTIONS))
-    except BadExport:
-        pass

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import html
 from collections.abc import Callable
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -12,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from finetune.errors import BadExport, BrokenOff
+from finetune.errors import BrokenOff
 from finetune.importers.meta_html import MetaHtml
 from finetune.message import ChatMessage, ReadOptions
 from finetune.reading.source import Source
@@ -176,17 +175,3 @@ def test_what_a_page_says_is_read_back_oldest_first(
     source = write(tmp_path, page(*boxes))
     assert MetaHtml().recognises(source)
     assert [(m.author.name, m.text, m.sent_at) for m in messages(source)] == written
-
-
-@given(st.sampled_from(SAMPLES), st.data())
-@IN_TMP
-def test_damage_raises_nothing_but_bad_export(
-    tmp_path: Path, sample: Path, data: st.DataObject
-) -> None:
-    content = bytearray(sample.read_bytes())
-    for place in data.draw(st.lists(st.integers(0, len(content) - 1), max_size=12)):
-        content[place] = data.draw(st.integers(0, 255))
-    source = write(tmp_path, bytes(content[: data.draw(st.integers(1, len(content)))]))
-    MetaHtml().recognises(source)
-    with suppress(BadExport):
-        messages(source)

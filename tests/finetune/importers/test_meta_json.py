@@ -12,15 +12,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from finetune.collect import collect
-from finetune.errors import BadExport, BrokenOff
+from finetune.errors import BrokenOff
 from finetune.importers.messenger_e2ee_json import MessengerEncryptedJson
 from finetune.importers.meta_json import MetaJson
 from finetune.message import ChatMessage, ReadOptions, Record, Remark, Skipped
 from finetune.reading.source import Source
-from tests.conftest import ROOT
 
 IMPORTER = MetaJson()
-SAMPLES = sorted((ROOT / "tests/exports/meta_json").rglob("message*.json"))
 CHARACTERS = st.characters(exclude_categories=["Cs"], exclude_characters="\r")
 FUZZY = settings(
     suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60
@@ -267,19 +265,3 @@ def test_what_came_before_the_break_is_kept() -> None:
         for record in reading:
             found.append(record)
     assert f"after record {len(found)}" == broken.value.where
-
-
-@given(st.data())
-@FUZZY
-def test_nothing_but_a_bad_export_is_raised(data: st.DataObject) -> None:
-    original = data.draw(st.sampled_from(SAMPLES)).read_bytes()
-    start = data.draw(st.integers(0, len(original)))
-    end = data.draw(st.integers(start, min(len(original), start + 40)))
-    replacement = data.draw(st.binary(max_size=8) | st.sampled_from([b"null", b"[]", b"1e999"]))
-    path = Path("message_1.json")
-    path.write_bytes(original[:start] + replacement + original[end:])
-    try:
-        IMPORTER.recognises(Source.of(path))
-        list(IMPORTER.read(Source.of(path), ReadOptions()))
-    except BadExport:
-        pass

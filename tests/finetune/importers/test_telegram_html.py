@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from finetune.errors import BadExport, BrokenOff
+from finetune.errors import BrokenOff
 from finetune.importers.telegram_html import TelegramHtml
 from finetune.message import ChatMessage, ReadOptions, Record, Remark, Skipped
 from finetune.reading.source import Source
@@ -212,29 +212,6 @@ def test_any_text_comes_back_as_it_was_written(
     # The program itself sends no white space around a text.
     expected = ["".join(text for text, _ in parts).strip(" \n") for parts in texts]
     assert [record.text for record in records] == expected
-
-
-@given(
-    st.sampled_from(SAMPLES),
-    st.lists(st.tuples(st.integers(0, 20_000), st.binary(max_size=4)), max_size=6),
-    st.integers(0, 20_000),
-)
-@FEW
-def test_damage_raises_nothing_but_bad_export(
-    tmp_path: Path, sample: Path, damage: list[tuple[int, bytes]], end: int
-) -> None:
-    data = bytearray(sample.read_bytes())
-    for place, new in damage:
-        place %= len(data)
-        data[place : place + len(new)] = new
-    path = tmp_path / "messages.html"
-    path.write_bytes(data[: end or None])
-    source = Source.of(path)
-    try:
-        IMPORTER.recognises(source)
-        list(IMPORTER.read(source, IN_UTC))
-    except BadExport:
-        pass
 
 
 def test_deep_nesting_is_no_crash(tmp_path: Path) -> None:

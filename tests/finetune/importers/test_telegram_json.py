@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from finetune.collect import collect
-from finetune.errors import BadExport, BrokenOff
+from finetune.errors import BrokenOff
 from finetune.importers.telegram_json import TelegramJson
 from finetune.message import ChatMessage, ReadOptions, Record, Remark, Skipped
 from finetune.reading.json_repair import LONGEST_LINE, MendedJson
@@ -260,26 +260,3 @@ def test_an_escape_is_mended_wherever_it_is_torn(size: int) -> None:
     stream = MendedJson(io.BytesIO(line))
     mended = json.loads(b"".join(iter(lambda: stream.read(size), b"")))
     assert mended == ["\\x41\\\x1f\x07" + "-" * LONGEST_LINE + "\x0b\\\\x0B\\\x0b"]
-
-
-@given(
-    st.sampled_from(SAMPLES),
-    st.lists(st.tuples(st.integers(0, 20_000), st.binary(max_size=4)), max_size=6),
-    st.integers(0, 20_000),
-)
-@FEW
-def test_damage_raises_nothing_but_bad_export(
-    tmp_path: Path, sample: Path, damage: list[tuple[int, bytes]], end: int
-) -> None:
-    data = bytearray(sample.read_bytes())
-    for place, new in damage:
-        place %= len(data)
-        data[place : place + len(new)] = new
-    path = tmp_path / "result.json"
-    path.write_bytes(data[: end or None])
-    source = Source.of(path)
-    try:
-        IMPORTER.recognises(source)
-        list(IMPORTER.read(source, IN_UTC))
-    except BadExport:
-        pass
