@@ -310,8 +310,7 @@ RULES: tuple[Rule, ...] = (
         "too-short",
         "Empty messages and those of a single letter or sign; an emoji or a figure stays.",
         drops=lambda message, text, run: (
-            len(text) < 9
-            and (_is_too_short(text) and not (message.attachments > 0 and not message.text.strip()))
+            _is_too_short(text) and not (message.attachments > 0 and not message.text.strip())
         ),
     ),
     Rule(

@@ -7,18 +7,20 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 
-from finetune.commands import base, conversion, corpus, datasets, evaluation, inspection, training
-from finetune.commands.console import (
-    DONE,
-    FAILED,
-    INTERRUPTED,
-    MISTAKE,
-    Command,
-    named_in_errors,
-    sentence_on,
-    worded,
+from finetune.commands import (
+    base,
+    conversion,
+    datasets,
+    evaluation,
+    importing,
+    inspection,
+    people,
+    training,
 )
+from finetune.commands.console import DONE, FAILED, INTERRUPTED, MISTAKE, Command, sentence_on
 from finetune.errors import FinetuneError, TrainingBroke
+from finetune.replacing import named_in_errors
+from finetune.wording import worded
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -60,9 +62,9 @@ def build_parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for add in (
-        corpus.add_import,
-        corpus.add_friends,
-        corpus.add_forget,
+        importing.add_import,
+        people.add_friends,
+        people.add_forget,
         inspection.add_stats,
         datasets.add_export,
         datasets.add_dataset,

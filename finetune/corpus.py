@@ -117,8 +117,6 @@ class Corpus:
                     raise
                 report.broken_off = str(error)
             intake.finish()
-            if prune:
-                intake.prune()
             if report.pruned:
                 self.forget_files()
             if not report.broken_off and len(report.problems) <= REMEMBERED_PROBLEMS:

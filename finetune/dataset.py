@@ -19,6 +19,8 @@ from finetune.errors import NoSuchFriend, TooLittleText
 from finetune.people import no_such_person
 from finetune.selection import EVERYTHING, Selection
 
+EVERYBODY = "everybody"
+"""Who a pooled model speaks as, and what it is called."""
 SESSION_GAP = timedelta(hours=1)
 """A silence longer than this begins a new session."""
 MINIMUM_MESSAGES = 100
@@ -156,14 +158,14 @@ def _divided(found: Sequence[Session]) -> Parts:
     times = sorted(line.sent_at for session in found for line in session)
     validation = times[int(len(times) * (1 - HELD_OUT_SHARE))]
     test = times[int(len(times) * (1 - HELD_OUT_SHARE / 2))]
-    early, rest = _divide(found, validation)
-    return Parts(early, *_divide(rest, test), validation, test)
+    early, rest = divided_at(validation, found)
+    return Parts(early, *divided_at(test, rest), validation, test)
 
 
-def _divide(
-    found: Sequence[Session], at: datetime
+def divided_at(
+    time: datetime, found: Sequence[Session]
 ) -> tuple[tuple[Session, ...], tuple[Session, ...]]:
     """Lines before a time and lines from then on; a session that goes on past it is cut."""
-    early = (tuple(line for line in s if line.sent_at < at) for s in found)
-    late = (tuple(line for line in s if line.sent_at >= at) for s in found)
+    early = (tuple(line for line in s if line.sent_at < time) for s in found)
+    late = (tuple(line for line in s if line.sent_at >= time) for s in found)
     return tuple(s for s in early if s), tuple(s for s in late if s)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -18,13 +18,14 @@ from typing import Any
 
 from finetune.corpus import Corpus
 from finetune.corpus_file import copies_of
+from finetune.dataset import EVERYBODY
 from finetune.dataset_files import INDEX_FILE, people_of_datasets
 from finetune.errors import FinetuneError, NoSuchFriend
+from finetune.folder_names import folder_name
 from finetune.people import forget, names_of, person_called
 from finetune.training.run_folder import LOGS_FOLDER, STATE_FOLDER
 from model_server.checkpoint_format import HPARAMS_FILE, MANIFEST_FILE, CheckpointError, Manifest
 
-EVERYBODY = "everybody"
 EVALUATION_FILE = "evaluation.json"
 
 
@@ -114,7 +115,6 @@ class Receipt:
 def forget_person(
     places: Places,
     name: str,
-    folder_name: Callable[[str], str],
     *,
     dry_run: bool = False,
     missing_ok: bool = False,

@@ -145,11 +145,12 @@ class Intake:
             )
         )  # fmt: skip
         if len(self._rows) >= ROWS_AT_ONCE:
-            self.write()
+            self._write()
 
     def finish(self) -> None:
-        """Writes what is left, and calls accounts by the newest name that anybody knows."""
-        self.write()
+        """Writes what is left, calls accounts by the newest name that anybody knows, and prunes if
+        that was asked for."""
+        self._write()
         self._database.executemany(
             "UPDATE accounts SET name = ?, shown_name = ?, named_ms = ?"
             " WHERE id = ? AND named_ms <= ?",
@@ -158,8 +159,10 @@ class Intake:
                 for id_, (sent_ms, account) in self._named.items()
             ],
         )
+        if self._prune:
+            self._take_out_what_is_not_held()
 
-    def write(self) -> None:
+    def _write(self) -> None:
         rows, self._rows = self._rows, []
         before, changes = self._last_id(), self._database.total_changes
         self._database.executemany(INSERT, rows)
@@ -178,7 +181,7 @@ class Intake:
         row = self._database.execute("SELECT COALESCE(MAX(id), 0) FROM messages").fetchone()
         return int(row[0])
 
-    def prune(self) -> None:
+    def _take_out_what_is_not_held(self) -> None:
         """Deletes what this file does not hold although it covers its chat and time.
 
         Of somebody who does not occur in the file nothing is deleted: it may be an export of some

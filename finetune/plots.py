@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import html
 import io
-import unicodedata
-import warnings
 from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
@@ -19,14 +17,14 @@ from matplotlib.figure import Figure
 
 from finetune.dataset import CleanCorpus
 from finetune.inspection import Inspection
-from finetune.markup import one_line
+from finetune.lettering import any_letters, label
 
-matplotlib.use("Agg")
 matplotlib.rcParams["svg.fonttype"] = "none"
 
 SHOWN_FRIENDS = 10
 """More curves than this cannot be told apart; matplotlib has as many colours."""
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+LONGEST_NAME = 18
 LONGEST_SHOWN = 300
 """Characters; the few longer messages would squeeze all others."""
 
@@ -36,9 +34,7 @@ Draw = Callable[[Axes, CleanCorpus, list[str], Inspection], None]
 def plot(corpus: CleanCorpus, found: Inspection, path: Path) -> None:
     """Draws activity over time, the week, who answers whom, and lengths. The ending of `path`
     (.png, .svg, .html) says as what. Raises OSError."""
-    with warnings.catch_warnings():
-        # Emoji in names: no font that comes with matplotlib has them.
-        warnings.filterwarnings("ignore", r"Glyph \d+ .* missing from", UserWarning)
+    with any_letters():
         _draw(corpus, found, path)
 
 
@@ -85,7 +81,7 @@ def _activity(axes: Axes, corpus: CleanCorpus, friends: list[str], found: Inspec
         axes.plot(
             np.array(starts, dtype="datetime64[D]"),
             [counts[name, n] for n in range(len(starts))],
-            label=_shown(name), marker="." if len(starts) < 60 else "",
+            label=label(name, LONGEST_NAME), marker="." if len(starts) < 60 else "",
         )  # fmt: skip
     axes.set_ylabel(f"messages in {step} days" if step > 1 else "messages a day")
     axes.set_ylim(bottom=0)
@@ -113,7 +109,7 @@ def _answers(axes: Axes, corpus: CleanCorpus, friends: list[str], found: Inspect
     counts = np.array([[found.answers.get(a, {}).get(b, 0) for b in friends] for a in friends])
     shares = counts / np.maximum(1, counts.sum(axis=1, keepdims=True))
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=max(0.01, shares.max()))
-    names = [_shown(name) for name in friends]
+    names = [label(name, LONGEST_NAME) for name in friends]
     axes.set_yticks(range(len(friends)), names)
     axes.set_xticks(range(len(friends)), names, rotation=40, ha="right")
     axes.set_ylabel("who answers ...")
@@ -131,21 +127,15 @@ def _lengths(axes: Axes, corpus: CleanCorpus, friends: list[str], found: Inspect
             lengths[line.person].append(min(LONGEST_SHOWN, len(line.text)))
     axes.boxplot(
         [lengths[name] for name in reversed(friends)], orientation="horizontal",
-        tick_labels=[_shown(name) for name in reversed(friends)], flierprops={"markersize": 2},
-        medianprops={"color": "black"}, patch_artist=True, boxprops={"facecolor": "lightsteelblue"},
+        tick_labels=[label(name, LONGEST_NAME) for name in reversed(friends)],
+        flierprops={"markersize": 2}, medianprops={"color": "black"}, patch_artist=True,
+        boxprops={"facecolor": "lightsteelblue"},
     )  # fmt: skip
     axes.set_xlabel(f"characters of a message (those above {LONGEST_SHOWN} at {LONGEST_SHOWN})")
 
 
 def _figure_of(axes: Axes) -> Any:
     return axes.figure
-
-
-def _shown(name: str) -> str:
-    """A name that does not burst the picture; `$` and `_` mean themselves."""
-    name = one_line("".join(" " if unicodedata.category(c) == "Cc" else c for c in name))
-    short = name if len(name) <= 18 else name[:17] + "…"
-    return short.replace("$", r"\$").lstrip("_") or "_"
 
 
 PICTURES: dict[str, Draw] = {

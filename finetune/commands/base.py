@@ -22,9 +22,9 @@ from finetune.commands.console import (
     positive,
     print_json,
     run_options,
-    worded,
 )
 from finetune.errors import BadBaseModel
+from finetune.wording import worded
 
 if TYPE_CHECKING:
     from finetune.bases.hugging_face import Added

@@ -1,19 +1,13 @@
-"""What the commands share: options, exit codes, and how they speak."""
+"""What the commands share: options, exit codes, and what is said of files that cannot be used."""
 
 from __future__ import annotations
 
 import argparse
 import errno
-import hashlib
 import importlib.util
 import json
 import math
-import os
-import re
-import shlex
-import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -33,7 +27,6 @@ CHECKPOINTS = Path("checkpoints")
 MODELS = Path("models")
 DATASETS = Path("data/datasets")
 
-CONTROL = re.compile("[\0-\x1f\x7f-\x9f\u2028\u2029]")
 REMEDIES = {
     errno.ENOENT: "there is no such file or folder; make the folder first, or name another place.",
     errno.ENOTDIR: "a part of this path is a file and no folder; name another place.",
@@ -43,13 +36,6 @@ REMEDIES = {
     errno.EROFS: "nothing can be written there; name a place of your own.",
     errno.ENOSPC: "the disk is full; make room, or name a place on another one.",
 }
-
-LONGEST_FOLDER_NAME = 60
-"""Letters, of up to four bytes each; most systems allow 255 bytes."""
-NO_FOLDER_NAMES = frozenset(
-    ["", "con", "prn", "aux", "nul", *(f"{name}{n}" for name in ("com", "lpt") for n in range(10))]
-)
-"""Windows keeps these for itself."""
 
 Command = Callable[[argparse.Namespace], int]
 Commands = Any  # argparse keeps the type of `add_subparsers` private
@@ -126,78 +112,10 @@ def nothing_selected(corpus: Corpus, selection: Selection) -> FinetuneError:
     return FinetuneError(selection.why_nothing(days))
 
 
-def worded(text: str) -> str:
-    """The text with `botconvo` as the user calls it: scripts/run says how that is."""
-    return text.replace("botconvo ", os.environ.get("BOTCONVO_COMMAND", "botconvo") + " ")
-
-
-def folder_name(friend: str) -> str:
-    """A friend's name as the name of a folder on any system, another one for every friend.
-
-    Letters, digits and single spaces can be told from it; a name with anything else gets a digest,
-    or `Ana!` and `Ana?` would share a folder.
-    """
-    folded = friend.casefold()
-    plain = re.sub(r"[^\w-]+", "_", folded).strip("_-")[:LONGEST_FOLDER_NAME]
-    if plain.replace("_", " ") == folded and plain not in NO_FOLDER_NAMES:
-        return plain
-    digest = hashlib.blake2b(folded.encode(errors="surrogatepass"), digest_size=4).hexdigest()
-    return f"{plain or 'friend'}__{digest}"
-
-
-def as_arguments(*names: str) -> str:
-    """Names as the last words of a command line; none of them is taken for an option."""
-    words = shlex.join(names)
-    return f"-- {words}" if any(name.startswith("-") for name in names) else words
-
-
-def on_one_line(name: str) -> str:
-    """A name without line ends and other signs that would break a table."""
-    return " ".join(CONTROL.sub(" ", name).split())
-
-
 def sentence_on(error: OSError) -> str:
     """One sentence on a file that cannot be used, with what to do."""
     said = REMEDIES.get(error.errno or 0, f"{error.strerror or error}; name another place.")
     return said[:1].upper() + said[1:] if error.filename is None else f"{error.filename}: {said}"
-
-
-@contextmanager
-def named_in_errors(path: Path | str) -> Iterator[None]:
-    """Has an OSError that does not say which file it is about name this one."""
-    try:
-        yield
-    except OSError as error:
-        if error.filename is None:
-            error.filename = str(path)
-        raise
-
-
-@contextmanager
-def replaced(path: Path) -> Iterator[Path]:
-    """A name beside `path` to write to, which becomes `path` when all is written; until then
-    and after an error the old file stays. Raises OSError, which names `path`."""
-    target = Path(os.path.realpath(path))
-    if path.parent == Path("/dev") or (target.exists() and not target.is_file()):
-        # Pipes and devices cannot be replaced.
-        with named_in_errors(path):
-            yield path
-        return
-    new = target.with_name(f".botconvo-{os.getpid()}{path.suffix}")
-    try:
-        if target.exists():
-            if not os.access(target, os.W_OK):
-                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-            new.touch()
-            shutil.copymode(target, new)
-        yield new
-        new.replace(target)
-    except OSError as error:
-        error.filename, error.filename2 = str(path), None
-        raise
-    finally:
-        with suppress(OSError):
-            new.unlink(missing_ok=True)
 
 
 def print_json(document: Any) -> None:
@@ -226,9 +144,13 @@ def need_train_extra() -> None:
 
 def run_options(parser: argparse.ArgumentParser) -> None:
     """Options of every command that trains."""
+    seed_and_threads(parser)
+    parser.add_argument("--save-every", type=_seconds, default=600.0, metavar="SECONDS")
+
+
+def seed_and_threads(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=_whole, default=1)
     parser.add_argument("--threads", type=_whole, default=0, help="default: all cores")
-    parser.add_argument("--save-every", type=_seconds, default=600.0, metavar="SECONDS")
 
 
 def positive(text: str) -> float:

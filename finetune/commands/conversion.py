@@ -11,13 +11,12 @@ from finetune.commands.console import (
     DONE,
     Commands,
     add_command,
-    as_arguments,
     json_option,
     need_train_extra,
     print_json,
-    worded,
 )
 from finetune.errors import FinetuneError
+from finetune.wording import as_arguments, worded
 
 if TYPE_CHECKING:
     from finetune.agreement import Agreement

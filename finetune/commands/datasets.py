@@ -13,20 +13,18 @@ from finetune.commands.console import (
     DONE,
     Commands,
     add_command,
-    as_arguments,
     corpus_option,
-    folder_name,
     json_option,
-    named_in_errors,
     nothing_selected,
     print_json,
     read_clean,
-    replaced,
     selection_of,
     selection_options,
-    worded,
 )
 from finetune.errors import FinetuneError
+from finetune.folder_names import folder_name
+from finetune.replacing import named_in_errors, replaced
+from finetune.wording import as_arguments, worded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -18,15 +18,17 @@ from finetune.commands.console import (
     MODELS,
     Commands,
     add_command,
+    count,
     json_option,
     need_train_extra,
-    on_one_line,
     packaged_base,
     print_json,
     read_clean,
+    seed_and_threads,
     selection_options,
 )
 from finetune.errors import FinetuneError
+from finetune.wording import on_one_line
 
 if TYPE_CHECKING:
     from finetune.evaluation.likeness import Likeness
@@ -46,7 +48,7 @@ def add_evaluate(commands: Commands) -> None:
                         help="default: everybody who has a checkpoint")  # fmt: skip
     parser.add_argument("--demo", action="store_true",
                         help="the shipped demo friends, on the shipped sample chat")  # fmt: skip
-    parser.add_argument("--lines", type=int, default=100, metavar="N",
+    parser.add_argument("--lines", type=count, default=100, metavar="N",
                         help="that each clone says (default: %(default)s)")  # fmt: skip
     parser.add_argument("--out", type=Path, default=REPORTS, metavar="FOLDER",
                         help="for the page (default: %(default)s)")  # fmt: skip
@@ -54,14 +56,13 @@ def add_evaluate(commands: Commands) -> None:
     parser.add_argument("--checkpoints", type=Path, metavar="FOLDER",
                         help=f"default: {CHECKPOINTS}")  # fmt: skip
     parser.add_argument("--models", type=Path, metavar="FOLDER", help=f"default: {MODELS}")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--threads", type=int, default=0, help="default: all cores")
+    seed_and_threads(parser)
     selection_options(parser)
     json_option(parser)
 
 
 def _evaluate(options: argparse.Namespace) -> int:
-    _check(options)
+    _need_libraries()
     from finetune.evaluation.subjects import find_subjects
 
     with _corpus_to_read(options):
@@ -96,11 +97,7 @@ def _evaluate(options: argparse.Namespace) -> int:
     return DONE
 
 
-def _check(options: argparse.Namespace) -> None:
-    if options.lines < 1:
-        raise FinetuneError(f"--lines {options.lines}: a clone has to say one line at least.")
-    if options.threads < 0:
-        raise FinetuneError(f"--threads {options.threads}: name a number of cores, or 0 for all.")
+def _need_libraries() -> None:
     need_train_extra()
     gone = [name for module, name in LIBRARIES.items() if not importlib.util.find_spec(module)]
     if gone:

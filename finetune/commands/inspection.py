@@ -15,18 +15,16 @@ from finetune.commands.console import (
     DONE,
     Commands,
     add_command,
-    as_arguments,
     corpus_option,
     json_option,
-    on_one_line,
     packaged_base,
     print_json,
     read_clean,
-    replaced,
     selection_options,
-    worded,
 )
 from finetune.errors import FinetuneError
+from finetune.replacing import replaced
+from finetune.wording import as_arguments, on_one_line, worded
 
 if TYPE_CHECKING:
     from finetune.cleaning import CleaningReport

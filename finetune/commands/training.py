@@ -21,10 +21,8 @@ from finetune.commands.console import (
     MODELS,
     Commands,
     add_command,
-    as_arguments,
     corpus_option,
     count,
-    folder_name,
     json_option,
     need_train_extra,
     packaged_base,
@@ -33,9 +31,10 @@ from finetune.commands.console import (
     read_clean,
     run_options,
     selection_options,
-    worded,
 )
 from finetune.errors import FinetuneError
+from finetune.folder_names import folder_name
+from finetune.wording import as_arguments, worded
 
 if TYPE_CHECKING:
     from finetune.dataset import CleanCorpus
@@ -157,8 +156,8 @@ def _names(options: argparse.Namespace, cleaned: CleanCorpus) -> list[str]:
 
 def _run(options: argparse.Namespace, cleaned: CleanCorpus, names: list[str]) -> int:
     from finetune.bases.base_models import find_base
+    from finetune.dataset import EVERYBODY
     from finetune.training.beginning import from_base, from_folder
-    from finetune.training.material import EVERYBODY
     from finetune.training.train import AFTER_POOL_SHARE
 
     if options.start:
@@ -271,7 +270,7 @@ def _sizes_to_be(options: argparse.Namespace) -> tuple[Sizes, Codec]:
 def _train_one(
     options: argparse.Namespace, cleaned: CleanCorpus, name: str, beginning: Beginning, folder: Path
 ) -> tuple[bool, dict[str, Any]]:
-    from finetune.training.material import EVERYBODY
+    from finetune.dataset import EVERYBODY
     from finetune.training.progress import ProgressBar
     from finetune.training.train import TrainingSettings, train_friend
 

@@ -14,13 +14,12 @@ from pathlib import Path
 
 from finetune.bases.base_models import PACKAGED_BASE, BaseModel, find_base, load_weights
 from finetune.cleaning import CleanLine
-from finetune.dataset import Session
+from finetune.dataset import EVERYBODY, Session
 from finetune.errors import BadBaseModel
 from finetune.evaluation.figures import Score
 from finetune.evaluation.subjects import Subject
 from finetune.training.examples import Examples, Piece, examples, pack
 from finetune.training.graph import Graph
-from finetune.training.material import EVERYBODY
 from model_server.checkpoint_format import (
     END_OF_TEXT,
     Codec,

@@ -10,11 +10,12 @@ import random
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 from finetune.bases.base_models import BaseModel
-from finetune.dataset import CleanCorpus, Session
+from finetune.dataset import EVERYBODY, CleanCorpus, Session
 from finetune.evaluation.figures import Score
 from finetune.evaluation.generation import SHOWN, Said, Speaker, contexts, speak
 from finetune.evaluation.held_out import Rivals, Scorer, find_rivals, served_model
@@ -23,7 +24,6 @@ from finetune.evaluation.results import Evaluation, FriendResult
 from finetune.evaluation.subjects import Material, Missing, Subject, lines_of
 from finetune.evaluation.text_measures import Copying, copying, diversity
 from finetune.evaluation.verdict import Figures, verdict
-from finetune.training.material import EVERYBODY
 from model_server.checkpoint_format import Codec, Manifest
 
 SCORED_LINES = 300
@@ -116,12 +116,11 @@ def _scores(
     name, and `base` and `pooled`, which only score their own friend's messages."""
     texts = {s.friend: _test_text(corpus, material, s.friend, order.seed) for s in subjects}
     scores: dict[tuple[str, str], Score | None] = {}
-    scorer = Scorer(order.threads)
-    for model, tasks in _tasks(subjects, rivals):
-        say(f"{model.name} reads held-out messages")
-        for name, text, form in tasks:
-            scores[name, text] = scorer.score(model, texts[text], text, form)
-    scorer.close()
+    with closing(Scorer(order.threads)) as scorer:
+        for model, tasks in _tasks(subjects, rivals):
+            say(f"{model.name} reads held-out messages")
+            for name, text, form in tasks:
+                scores[name, text] = scorer.score(model, texts[text], text, form)
     return scores
 
 
@@ -194,25 +193,10 @@ def _result(
     found: Likeness | None,
     order: Order,
 ) -> FriendResult:
-    friend, texts = subject.friend, _texts(said)
+    figures = _figures(subject, material, _texts(said), scores, found, order.seed)
     codec = Codec.read(subject.folder)
-    unseen = _drawn(lines_of(friend, material.unseen), REAL_LINES, order.seed)
-    everything = unseen + lines_of(friend, material.training)
-    generated, real = diversity(texts), diversity(_drawn(everything, len(texts), order.seed))
-    figures = Figures(
-        friend=friend,
-        messages=subject.manifest.trained_on.messages,
-        personal=scores[friend, friend],
-        pooled=scores.get(("pooled", friend)),
-        base=scores.get(("base", friend)),
-        copied=copying(texts, _training_texts(material)),
-        copied_by_real=copying(unseen, _training_texts(material)),
-        said=generated,
-        said_by_real=real,
-        likeness=found,
-    )
     return FriendResult(
-        friend=friend,
+        friend=figures.friend,
         folder=str(subject.folder),
         style=subject.manifest.style,
         base_model=rivals.base.name if rivals.base else None,
@@ -220,17 +204,43 @@ def _result(
         base=figures.base,
         pooled=figures.pooled,
         personal=figures.personal,
-        generated=generated,
-        real=real,
+        generated=figures.said,
+        real=figures.said_by_real,
         generated_copies=figures.copied,
         real_copies=figures.copied_by_real,
         generated_longest_tokens=_longest_tokens(figures.copied, codec),
         real_longest_tokens=_longest_tokens(figures.copied_by_real, codec),
         asked=len(said),
-        silent=len(said) - len(texts),
+        silent=sum(one.text is None for one in said),
         candidates=dict(Counter(verdict for one in said for verdict in one.verdicts)),
         samples=[_sample(one) for one in said if one.text is not None][:SAMPLES],
         verdict=verdict(figures),
+    )
+
+
+def _figures(
+    subject: Subject,
+    material: Material,
+    texts: Sequence[str],
+    scores: Mapping[tuple[str, str], Score | None],
+    found: Likeness | None,
+    seed: int,
+) -> Figures:
+    friend = subject.friend
+    unseen = _drawn(lines_of(friend, material.unseen), REAL_LINES, seed)
+    everything = unseen + lines_of(friend, material.training)
+    learnt_from = [line.text for session in material.training for line in session]
+    return Figures(
+        friend=friend,
+        messages=subject.manifest.trained_on.messages,
+        personal=scores[friend, friend],
+        pooled=scores.get(("pooled", friend)),
+        base=scores.get(("base", friend)),
+        copied=copying(texts, learnt_from),
+        copied_by_real=copying(unseen, learnt_from),
+        said=diversity(texts),
+        said_by_real=diversity(_drawn(everything, len(texts), seed)),
+        likeness=found,
     )
 
 
@@ -240,10 +250,6 @@ def _longest_tokens(found: Copying | None, codec: Codec) -> int:
 
 def _texts(said: Sequence[Said]) -> list[str]:
     return [one.text for one in said if one.text is not None]
-
-
-def _training_texts(material: Material) -> list[str]:
-    return [line.text for session in material.training for line in session]
 
 
 def _drawn(lines: Sequence[str], count: int, seed: int) -> list[str]:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import io
-import unicodedata
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,9 +14,7 @@ from matplotlib.figure import Figure
 
 from finetune.evaluation.likeness import Recognised
 from finetune.evaluation.results import Evaluation
-from finetune.markup import one_line
-
-matplotlib.use("Agg")
+from finetune.lettering import any_letters, label
 
 Colors = dict[Any, Any]  # matplotlib spells out all its keys as literals
 
@@ -69,9 +65,7 @@ def _picture(name: str, alt: str, draw: Callable[[], Figure]) -> Picture:
 
 def _png(draw: Callable[[], Figure], colors: Colors) -> bytes:
     drawn = io.BytesIO()
-    with matplotlib.rc_context({**SHARED, **colors}), warnings.catch_warnings():
-        # Emoji in names: no font that comes with matplotlib has them.
-        warnings.filterwarnings("ignore", r"Glyph \d+ .* missing from", UserWarning)
+    with matplotlib.rc_context({**SHARED, **colors}), any_letters():
         draw().savefig(drawn, dpi=DOTS_PER_INCH)
     return drawn.getvalue()
 
@@ -92,7 +86,7 @@ def _bars(found: Evaluation) -> Figure:
             label=models[model], color=colors[model],
         )  # fmt: skip
         axes.bar_label(bars, [f"{v:.2f}" if v else "" for v in values], padding=3, fontsize=9)
-    axes.set_yticks(places, [_label(friend.friend) for friend in found.friends])
+    axes.set_yticks(places, [label(friend.friend, LONGEST_NAME) for friend in found.friends])
     axes.invert_yaxis()
     axes.margins(x=0.1)
     axes.set_xlabel("bits per byte; fewer are better")
@@ -154,15 +148,8 @@ def _cells(
 
 
 def _named(axes: Axes, names: Sequence[str], rows: str, columns: str) -> None:
-    labels = [_label(name) for name in names]
+    labels = [label(name, LONGEST_NAME) for name in names]
     axes.set_yticks(range(len(names)), labels)
     axes.set_xticks(range(len(names)), labels, rotation=35, ha="right")
     axes.set_ylabel(rows)
     axes.set_xlabel(columns)
-
-
-def _label(name: str) -> str:
-    """A name that does not burst the picture; `$` means itself."""
-    name = one_line("".join(" " if unicodedata.category(c) == "Cc" else c for c in name))
-    short = name if len(name) <= LONGEST_NAME else name[: LONGEST_NAME - 1] + "…"
-    return short.replace("$", r"\$")

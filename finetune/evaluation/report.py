@@ -6,7 +6,6 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from finetune.commands.console import replaced, worded
 from finetune.evaluation.figures import Estimate, Score
 from finetune.evaluation.generation import HISTORY_LINES
 from finetune.evaluation.pages import (
@@ -22,6 +21,8 @@ from finetune.evaluation.pages import (
 from finetune.evaluation.pictures import Picture, pictures
 from finetune.evaluation.results import Evaluation, FriendResult
 from finetune.evaluation.text_measures import Copying, Diversity
+from finetune.replacing import replaced
+from finetune.wording import worded
 
 TITLE = "How good are the clones?"
 PAGE, MARKDOWN, DATA = "evaluation.html", "evaluation.md", "evaluation.json"

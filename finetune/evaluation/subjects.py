@@ -11,9 +11,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
 
-from finetune.commands.console import as_arguments, folder_name
-from finetune.dataset import MINIMUM_MESSAGES, CleanCorpus, Session
+from finetune.dataset import MINIMUM_MESSAGES, CleanCorpus, Session, divided_at
 from finetune.errors import FinetuneError
+from finetune.folder_names import folder_name
+from finetune.wording import as_arguments
 from model_server.checkpoint_format import MANIFEST_FILE, CheckpointError, Manifest
 
 
@@ -113,7 +114,8 @@ class Material:
         whole = cls(parts.training, unseen, parts.test, parts.test_from, tuple(remarks))
         if latest is None or latest <= parts.validation_from:
             return whole
-        seen, left = _divided(unseen, latest)
+        # Lines of files that tell no times count as old, which is safe.
+        seen, left = divided_at(latest, unseen)
         late = [name for name, cut in cuts.items() if cut and cut > parts.test_from]
         whole = replace(whole, training=parts.training + seen, unseen=left)
         if not late:
@@ -143,13 +145,3 @@ def _cut(manifest: Manifest) -> datetime | None:
     except ValueError:
         return None
     return cut if cut.tzinfo else cut.replace(tzinfo=UTC)
-
-
-def _divided(
-    found: Sequence[Session], time: datetime
-) -> tuple[tuple[Session, ...], tuple[Session, ...]]:
-    """Lines before a time, and from then on. Those of files that tell no times count as old,
-    which is safe."""
-    early = (tuple(line for line in session if line.sent_at < time) for session in found)
-    late = (tuple(line for line in session if line.sent_at >= time) for session in found)
-    return tuple(s for s in early if s), tuple(s for s in late if s)

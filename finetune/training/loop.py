@@ -89,6 +89,13 @@ class Watcher(Protocol):
     def stop_asked(self) -> bool: ...
 
 
+class Audience(Watcher, Protocol):
+    """A watcher who is also told what is about to happen."""
+
+    def began(self, progress: Progress, plan: Plan, about: str) -> None: ...
+    def warned(self, text: str) -> None: ...
+
+
 def _nothing(*unused: object) -> None:
     pass
 

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 
+from finetune.lettering import any_letters
 from finetune.training.run_folder import Progress, StepDone
-
-matplotlib.use("Agg")
 
 PICTURE_FILE = "loss.png"
 SMOOTHED_SHARE = 0.04
@@ -47,7 +45,8 @@ def draw_losses(title: str, steps: Sequence[StepDone], progress: Progress, path:
         handles, labels = handles + more_handles, labels + more_labels
     axes.legend(handles, labels, frameon=False, loc="upper right")
     part = path.with_name(path.name + ".part")
-    figure.savefig(part, dpi=110, format="png")
+    with any_letters():
+        figure.savefig(part, dpi=110, format="png")
     part.replace(path)
 
 

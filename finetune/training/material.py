@@ -11,12 +11,11 @@ from typing import Any, Self
 import numpy as np
 
 from finetune.cleaning import CleanLine
-from finetune.dataset import MINIMUM_MESSAGES, CleanCorpus, Parts, Session
+from finetune.dataset import EVERYBODY, MINIMUM_MESSAGES, CleanCorpus, Parts, Session
 from finetune.errors import TooLittleText
 from finetune.training.examples import Examples, dialogue_examples, examples
 from model_server.checkpoint_format import START_OF_TEXT, Codec, Line, Style, dialogue_prompt
 
-EVERYBODY = "everybody"
 MINIMUM_POOLED = 50
 """Somebody who only has to be told from the rest of the group needs fewer messages."""
 MINIMUM_SHARE_TO_LEARN = 0.5

@@ -8,7 +8,7 @@ import sys
 import time
 from collections import deque
 from contextlib import suppress
-from types import FrameType, TracebackType
+from types import FrameType
 from typing import Self, TextIO
 
 from rich.console import Console
@@ -26,6 +26,7 @@ from finetune.training.loop import Plan
 from finetune.training.run_folder import Progress as RunProgress
 from finetune.training.run_folder import StepDone
 
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 SECONDS_BETWEEN_LINES = 30
 """How often a line is written where the output is no terminal."""
 SHOWN_IN_SECONDS = 100
@@ -34,7 +35,7 @@ STEPS_OF_PACE = 50
 
 
 class ProgressBar:
-    """A `finetune.training.train.Audience` on stderr: a bar on a terminal, lines on a pipe."""
+    """A `finetune.training.loop.Audience` on stderr: a bar on a terminal, lines on a pipe."""
 
     def __init__(self, title: str, out: TextIO | None = None, hint: str = "") -> None:
         """`hint` is said once, after the first save."""
@@ -50,15 +51,10 @@ class ProgressBar:
         self._is_stop_confirmed = False
 
     def __enter__(self) -> Self:
-        self._previous = {s: signal.signal(s, self._ask) for s in _stop_signals()}
+        self._previous = {s: signal.signal(s, self._ask) for s in STOP_SIGNALS}
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *unused: object) -> None:
         for number, handler in self._previous.items():
             signal.signal(number, handler)
         if self._bar is not None:
@@ -182,10 +178,6 @@ class DownloadBar:
             self._bar.start()
         name = escape(f"{self._title}: {file}")
         self._task = self._bar.add_task(name, total=total if total >= 0 else None)
-
-
-def _stop_signals() -> list[signal.Signals]:
-    return [signal.SIGINT, signal.SIGTERM]
 
 
 def _duration(seconds: float) -> str:

@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from finetune.convert import GgufType, write_gguf
+from finetune.dataset import EVERYBODY
 from finetune.stats import writing_statistics
 from finetune.training.beginning import Beginning
 from finetune.training.graph import Graph
-from finetune.training.material import EVERYBODY, Material
+from finetune.training.material import Material
 from finetune.training.run_folder import Progress
 from model_server.checkpoint_format import (
     LINES_FILE,

@@ -5,11 +5,14 @@ Written with TensorFlow's own FileWriter into `training/logs`; one file per call
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
 
-from finetune.training.run_folder import LOGS_FOLDER, STATE_FOLDER, StepDone
+from finetune.training.loop import Audience, Plan
+from finetune.training.run_folder import LOGS_FOLDER, STATE_FOLDER, Progress, StepDone
 from finetune.training.tensor_files import writing
 from finetune.training.tensorflow_loading import tf1
 
@@ -60,3 +63,45 @@ class EventLog:
 
 def _number(tag: str, value: float) -> Any:
     return tf1.Summary.Value(tag=tag, simple_value=value)
+
+
+class Logged:
+    """Passes on to an audience what a run tells, and writes it to the log."""
+
+    def __init__(self, audience: Audience, log: EventLog) -> None:
+        self._audience = audience
+        self._log: EventLog | None = log
+        self._seconds = math.nan
+
+    def stepped(self, done: StepDone, progress: Progress, plan: Plan) -> None:
+        took, self._seconds = done.seconds - self._seconds, done.seconds
+        speed = done.tokens / took if took > 0 else math.nan
+        self._write(lambda log: log.step(done, speed))
+        self._audience.stepped(done, progress, plan)
+
+    def validated(self, step: int, bits_per_byte: float) -> None:
+        self._write(lambda log: log.validation(step, bits_per_byte))
+        self._audience.validated(step, bits_per_byte)
+
+    def said(self, step: int, text: str) -> None:
+        self._write(lambda log: log.text(step, text))
+        self._audience.said(step, text)
+
+    def saved(self, step: int) -> None:
+        self._write(lambda log: log.flush())
+        self._audience.saved(step)
+
+    def stop_asked(self) -> bool:
+        return self._audience.stop_asked()
+
+    def _write(self, entry: Callable[[EventLog], None]) -> None:
+        """A curve that cannot be written must not end the training that it shows."""
+        if self._log is None:
+            return
+        try:
+            entry(self._log)
+        except OSError as error:
+            self._log = None
+            self._audience.warned(
+                f"TensorBoard's log cannot be written ({error.strerror}); training goes on."
+            )

@@ -11,24 +11,21 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from finetune.bases.base_models import TOKENIZER_FILES
-from finetune.dataset import CleanCorpus
+from finetune.dataset import EVERYBODY, CleanCorpus
 from finetune.training.beginning import Beginning
 from finetune.training.disk import require_room
 from finetune.training.estimate import TOKENS_PER_STEP, seconds_of
 from finetune.training.examples import pack
 from finetune.training.graph import Graph
-from finetune.training.loop import Plan, Run, Watcher
+from finetune.training.loop import Audience, Plan, Run
 from finetune.training.loss_picture import PICTURE_FILE, draw_losses
-from finetune.training.material import (
-    EVERYBODY as EVERYBODY,  # who asks for training asks for it here
-)
 from finetune.training.material import Material, Prompt
 from finetune.training.publication import Publication
-from finetune.training.run_folder import Progress, StepDone, locked, read_losses, run_to_go_on
-from finetune.training.tensorboard_log import EventLog
+from finetune.training.run_folder import Progress, locked, read_losses, run_to_go_on
+from finetune.training.tensorboard_log import EventLog, Logged
 from model_server.checkpoint_format import Codec, Manifest, Sizes, Style
 
 LOGITS_BYTES = 256e6
@@ -81,13 +78,6 @@ class Outcome:
     manifest: Manifest | None
 
 
-class Audience(Watcher, Protocol):
-    """A watcher who is also told what is about to happen."""
-
-    def began(self, progress: Progress, plan: Plan, about: str) -> None: ...
-    def warned(self, text: str) -> None: ...
-
-
 def train_friend(
     corpus: CleanCorpus,
     name: str,
@@ -111,7 +101,8 @@ def train_friend(
         finished = _finished_already(folder, before, plan)
         if finished is not None:
             return finished
-        audience.began(before or Progress(), plan, _about(material, plan, sizes, rows))
+        about = _about(material, plan, sizes, rows, settings.threads)
+        audience.began(before or Progress(), plan, about)
         graph = Graph(
             sizes, window=sizes.n_ctx, rows=rows, seed=settings.seed, threads=settings.threads,
             save_memory=settings.save_memory,
@@ -161,7 +152,7 @@ class _Trainer:
             restart=settings.restart,
         )  # fmt: skip
         with EventLog(self.folder, before.step if before else 0) as log:
-            progress = run.train(_Logged(audience, log))
+            progress = run.train(Logged(audience, log))
         if not progress.finished:
             return Outcome(self.folder, progress, None)
         with run.saving(progress):
@@ -198,48 +189,6 @@ def _sample_text(prompt: Prompt, codec: Codec, ids: list[int]) -> str:
     said = codec.decode(token for token in ids if token != codec.end_of_text)
     answer = f"{prompt.speaker}: {said.strip().splitlines()[0] if said.strip() else '(nothing)'}"
     return f"{prompt.asked} | {answer}" if prompt.asked else answer
-
-
-class _Logged:
-    """Passes on what a run tells, and writes it to TensorBoard's log."""
-
-    def __init__(self, audience: Audience, log: EventLog) -> None:
-        self._audience = audience
-        self._log: EventLog | None = log
-        self._seconds = math.nan
-
-    def stepped(self, done: StepDone, progress: Progress, plan: Plan) -> None:
-        took, self._seconds = done.seconds - self._seconds, done.seconds
-        speed = done.tokens / took if took > 0 else math.nan
-        self._write(lambda log: log.step(done, speed))
-        self._audience.stepped(done, progress, plan)
-
-    def validated(self, step: int, bits_per_byte: float) -> None:
-        self._write(lambda log: log.validation(step, bits_per_byte))
-        self._audience.validated(step, bits_per_byte)
-
-    def said(self, step: int, text: str) -> None:
-        self._write(lambda log: log.text(step, text))
-        self._audience.said(step, text)
-
-    def saved(self, step: int) -> None:
-        self._write(lambda log: log.flush())
-        self._audience.saved(step)
-
-    def stop_asked(self) -> bool:
-        return self._audience.stop_asked()
-
-    def _write(self, entry: Callable[[EventLog], None]) -> None:
-        """A curve that cannot be written must not end the training that it shows."""
-        if self._log is None:
-            return
-        try:
-            entry(self._log)
-        except OSError as error:
-            self._log = None
-            self._audience.warned(
-                f"TensorBoard's log cannot be written ({error.strerror}); training goes on."
-            )
 
 
 def _copy_tokenizer(source: Path, folder: Path) -> None:
@@ -308,12 +257,12 @@ def _plan(settings: TrainingSettings, sizes: Sizes, material: Material) -> tuple
     return plan, rows
 
 
-def _about(material: Material, plan: Plan, sizes: Sizes, rows: int) -> str:
+def _about(material: Material, plan: Plan, sizes: Sizes, rows: int, threads: int) -> str:
     """What the user is told before the first step."""
     window = sizes.n_ctx
     passes = plan.steps * plan.micro_batches / material.training.batches_per_pass(rows, window)
     tokens = plan.steps * plan.micro_batches * rows * window
-    seconds = min(seconds_of(tokens, sizes), plan.deadline_seconds)
+    seconds = min(seconds_of(tokens, sizes, threads), plan.deadline_seconds)
     cut = material.training.longer_than(window)
     said = (
         f"{len(material.lines)} messages, {passes:.1f} passes in {plan.steps} steps, at most about "

@@ -22,13 +22,14 @@ import pytest
 
 from finetune import cli
 from finetune.collect import collect
-from finetune.commands.console import as_arguments, on_one_line, replaced
 from finetune.corpus import Corpus
 from finetune.dataset import CleanCorpus
 from finetune.importers.discord_chat_exporter_json import DiscordChatExporterJson
 from finetune.message import ReadOptions
 from finetune.reading.source import Source
+from finetune.replacing import replaced
 from finetune.selection import Selection
+from finetune.wording import as_arguments, on_one_line
 from tests.conftest import SAMPLE_CHAT, botconvo_here, run_botconvo
 
 SAMPLE = json.loads(SAMPLE_CHAT.read_text(encoding="utf-8"))

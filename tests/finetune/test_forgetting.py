@@ -14,11 +14,11 @@ from pathlib import Path
 import pytest
 
 from finetune.cleaning import CleanLine
-from finetune.commands.console import folder_name
 from finetune.corpus import Corpus
 from finetune.dataset import CleanCorpus, sessions
 from finetune.dataset_files import write_dataset
 from finetune.errors import FinetuneError, NoSuchFriend
+from finetune.folder_names import folder_name
 from finetune.forgetting import Places, Receipt, forget_person
 from finetune.people import merge, rename
 from model_server.checkpoint_format import HPARAMS_FILE, MANIFEST_FILE, Manifest
@@ -34,7 +34,7 @@ NOW = datetime(2024, 1, 1, tzinfo=UTC)
 
 
 def forget(name: str, **options: bool) -> Receipt:
-    return forget_person(PLACES, name, folder_name, **options)
+    return forget_person(PLACES, name, **options)
 
 
 def corpus_of(*names: str) -> None:

@@ -15,8 +15,10 @@ import pytest
 from finetune.errors import FinetuneError, TrainingBroke
 from finetune.training.disk import disk_bytes, require_room
 from finetune.training.loop import Plan
+from finetune.training.loss_picture import draw_losses
 from finetune.training.run_folder import (
     Progress,
+    StepDone,
     delete_older,
     locked,
     read_losses,
@@ -190,6 +192,29 @@ def test_the_curve_is_drawn(whole: tuple[Path, Audience]) -> None:
     picture = (whole[0] / "loss.png").read_bytes()
     assert picture.startswith(b"\x89PNG")
     assert len(picture) > 10_000
+
+
+def test_a_name_with_emoji_is_drawn_without_a_word(tmp_path: Path) -> None:
+    """matplotlib warned of it on the terminal, at the end of every training."""
+    steps = [StepDone(1, 2.0, 0.1, 10, 1.0), StepDone(2, 1.5, 0.1, 10, 2.0)]
+    draw_losses("Zoë 🙂, from demo", steps, Progress(), tmp_path / "loss.png")
+    assert (tmp_path / "loss.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_fewer_threads_are_told_to_take_longer(
+    models: Path, corpus_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Leaving(Audience):
+        def began(self, progress: Progress, plan: Plan, about: str) -> None:
+            raise EOFError(about)
+
+    def minutes(threads: int) -> int:
+        with pytest.raises(EOFError, match="at most about") as left:
+            train_here(corpus_file, models, tmp_path, Leaving(), steps=10**7, threads=threads)
+        return int(str(left.value).partition("at most about ")[2].split()[0])
+
+    monkeypatch.setattr(os, "cpu_count", lambda: 4)
+    assert minutes(1) == pytest.approx(4 * minutes(4), rel=0.05)
 
 
 def test_a_run_with_other_settings_is_not_gone_on_with(
