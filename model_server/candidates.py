@@ -46,11 +46,6 @@ class Candidate:
     continuation: Continuation
 
     @property
-    def tokens(self) -> int:
-        """How many were drawn for it."""
-        return len(self.continuation.ids)
-
-    @property
     def is_fit(self) -> bool:
         return self.verdict == FIT
 
@@ -131,10 +126,14 @@ def answer_text(
     itself. Markers are looked for in bytes, so one that is spread over tokens or follows
     bytes that are no UTF-8 is found too."""
     data = b"".join(map(codec.token_bytes, ids))
-    cuts = [place for marker in markers if (place := data.find(marker)) >= 0]
-    ended = bool(cuts) or stopped == "stop"
-    text = data[: min(cuts, default=len(data))].decode("utf-8", errors="replace")
-    return text.rstrip(REPLACEMENT), ended
+    cut = _first_marker(data, markers)
+    text = data[:cut].decode("utf-8", errors="replace")
+    return text.rstrip(REPLACEMENT), cut is not None or stopped == "stop"
+
+
+def _first_marker(data: bytes, markers: Sequence[bytes]) -> int | None:
+    """Where the first of them begins, if there is any."""
+    return min((place for m in markers if (place := data.find(m)) >= 0), default=None)
 
 
 class TextStream:
@@ -161,11 +160,11 @@ class TextStream:
             return ""
         self._untold.append((token, logprob))
         data = self._held + self._codec.token_bytes(token)
-        cuts = [place for marker in self._markers if (place := data.find(marker)) >= 0]
-        if cuts:
+        cut = _first_marker(data, self._markers)
+        if cut is not None:
             self.has_ended = True
             self._held = b""
-            return self._said(data[: min(cuts)])
+            return self._said(data[:cut])
         begun = max((_begun(data, marker) for marker in self._markers), default=0)
         self._held = data[len(data) - begun :]
         return self._said(data[: len(data) - begun])

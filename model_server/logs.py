@@ -31,15 +31,17 @@ def without_what_was_sent(record: logging.LogRecord) -> bool:
 
     error = record.exc_info[1] if record.exc_info else None
     if isinstance(error, (HttpProcessingError, web.RequestPayloadError)):
-        record.msg, record.args = f"no HTTP request: {type(error).__name__}", ()
-        record.exc_info, record.exc_text = None, None
-        record.levelno, record.levelname = logging.WARNING, "WARNING"
+        _say_instead(record, logging.WARNING, f"no HTTP request: {type(error).__name__}")
     elif isinstance(error, ConnectionError):
         # It closed the connection while it was answered, which is its right.
-        record.msg, record.args = "the client went away", ()
-        record.exc_info, record.exc_text = None, None
-        record.levelno, record.levelname = logging.INFO, "INFO"
+        _say_instead(record, logging.INFO, "the client went away")
     return True
+
+
+def _say_instead(record: logging.LogRecord, level: int, text: str) -> None:
+    record.msg, record.args = text, ()
+    record.exc_info, record.exc_text = None, None
+    record.levelno, record.levelname = level, logging.getLevelName(level)
 
 
 def log_as_json() -> None:

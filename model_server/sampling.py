@@ -31,19 +31,16 @@ def draw(
     of `no_repeat_ngram` tokens come twice in `history` is not drawn. The logits of `favoured`
     tokens are that much larger, before all else.
     """
-    if favoured:
-        logits = logits.copy()
-        for token, bias in favoured:
-            logits[token] += bias
+    logits = logits.copy()
+    for token, bias in favoured:
+        logits[token] += bias
     if repetition_penalty != 1.0 and history:
         seen = np.unique(np.asarray(history[-window:] if window else history))
-        logits = logits.copy()
         picked = logits[seen]
         logits[seen] = np.where(
             picked > 0, picked / repetition_penalty, picked * repetition_penalty
         )
     if no_repeat_ngram and (banned := repeating(history, no_repeat_ngram)):
-        logits = logits.copy()
         logits[list(banned)] = -np.inf
     if temperature <= 0:
         return int(np.argmax(logits))

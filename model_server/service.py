@@ -87,9 +87,12 @@ class Service:
     @property
     def window(self) -> int:
         """Of the loaded engine, in tokens. Raises StillLoading."""
+        return self._loaded().window
+
+    def _loaded(self) -> Engine:
         if self._engine is None:
             raise StillLoading("The model is still loading; ask again in a moment.")
-        return self._engine.window
+        return self._engine
 
     def parameters(self, sampling: wire.Sampling, stops: Sequence[str] = ()) -> Parameters:
         """What was wished for, and the server's defaults for the rest."""
@@ -103,13 +106,12 @@ class Service:
         """Continuations of token ids. Raises StillLoading, Busy. If the caller is cancelled, so is
         the generation."""
         with self._place():
-            assert self._engine and self._threads
             gone = Event()
             self._drawing.add(gone)
             began = time.monotonic()
             try:
                 found = await asyncio.get_running_loop().run_in_executor(
-                    self._threads, self._engine.generate, ids, parameters, emit, gone.is_set
+                    self._threads, self._loaded().generate, ids, parameters, emit, gone.is_set
                 )
             finally:
                 gone.set()
@@ -146,9 +148,7 @@ class Service:
         """A place among those who run or wait."""
         if self.is_ending:
             raise Busy(ENDING)
-        if self._engine is None:
-            raise StillLoading("The model is still loading; ask again in a moment.")
-        if self._inside >= self._engine.slots + wire.MAX_WAITING:
+        if self._inside >= self._loaded().slots + wire.MAX_WAITING:
             raise Busy("Too many requests are waiting already.")
         self._count(+1)
         try:
@@ -158,7 +158,7 @@ class Service:
 
     def _count(self, change: int) -> None:
         self._inside += change
-        slots = self._engine.slots if self._engine else 0
+        slots = self._loaded().slots
         self.metrics.queue(min(self._inside, slots), max(0, self._inside - slots))
         if self._inside:
             self._idle.clear()
