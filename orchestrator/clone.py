@@ -18,7 +18,7 @@ from typing import Any
 from orchestrator.cli import worded
 from orchestrator.errors import OrchestratorError
 
-DONE, MISTAKE = 0, 2
+DONE, MISTAKE, INTERRUPTED = 0, 2, 130
 
 LARGE, SMALL = "124M", "demo"
 PROPOSED_FRIENDS = 4
@@ -32,7 +32,7 @@ def clone(
     exports: Sequence[Path], *, assume_yes: bool, minutes: float | None, base: str | None
 ) -> int:
     """Import, choice, estimate, training. Returns an exit code; 0 means: on to the show."""
-    imported = _finetune("import", *map(str, exports), check=False)
+    imported = _finetune("import", names=[str(path) for path in exports])
     for problem in imported["problems"][:SHOWN_FILES]:
         where = f"{problem['path']}, {problem['where']}: " if problem["where"] else ""
         _say(where + problem["reason"])
@@ -42,7 +42,7 @@ def clone(
         _say(f"{file['path']}: {file['read']} messages of {file['chat']}, {file['kept']} new")
     if len(imported["files"]) > SHOWN_FILES:
         _say(f"... and {len(imported['files']) - SHOWN_FILES} more files")
-    friends = _choose(_finetune("friends"), assume_yes)
+    friends = _choose(_who_is_in_it(assume_yes), assume_yes)
     base, costs = (base, _costs(friends, base)) if base else _best_base(friends)
     seconds = sum(cost["seconds"] for cost in costs)
     disk = sum(cost["disk_bytes"] for cost in costs)
@@ -52,17 +52,18 @@ def clone(
         f"and {disk / 1e9:.1f} GB of disk. It can be stopped with Ctrl-C and goes on with the "
         "same command."
     )
-    if not assume_yes and not _agreed("Begin"):
-        _say(f"Next, when you like: botconvo train {shlex.join(friends)}")
-        return 130
-    arguments = ["train", *friends, "--base", base]
+    arguments = ["train", "--base", base]
     arguments += ["--pool"] if base == SMALL else []
-    arguments += ["--minutes", str(minutes)] if minutes else []
-    return subprocess.run(_command(*arguments), stdin=subprocess.DEVNULL, check=False).returncode
+    arguments += ["--minutes", f"{minutes:g}"] if minutes else []
+    arguments += ["--", *friends]
+    if not assume_yes and not _agreed("Begin"):
+        _say(f"Next, when you like: botconvo {shlex.join(arguments)}")
+        return INTERRUPTED
+    return _left_to_it(arguments)
 
 
 def _costs(friends: list[str], base: str) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = _finetune("train", *friends, "--estimate", "--base", base)
+    rows: list[dict[str, Any]] = _finetune("train", "--estimate", "--base", base, names=friends)
     return rows
 
 
@@ -78,15 +79,42 @@ def _best_base(friends: list[str]) -> tuple[str, list[dict[str, Any]]]:
         reason = f"it would take {_duration(seconds)} here"
     else:
         _say(f"Fetching the base model {LARGE} (500 MB, once) ...")
-        fetched = subprocess.run(
-            _command("base", "download", LARGE), stdin=subprocess.DEVNULL, check=False
-        )
-        if fetched.returncode == 0:
+        code = _left_to_it(["base", "download", LARGE])
+        if code == INTERRUPTED:
+            raise KeyboardInterrupt
+        if code == DONE:
             _say(f"Base model: {LARGE}.")
             return LARGE, costs
         reason = "it cannot be downloaded now"
     _say(f"Base model: the small one that comes with BotConvo, instead of {LARGE}: {reason}.")
     return SMALL, _costs(friends, SMALL)
+
+
+def _who_is_in_it(assume_yes: bool) -> list[dict[str, Any]]:
+    """All accounts with the persons behind them, after asking who is the same on two platforms."""
+    rows: list[dict[str, Any]] = _finetune("friends")
+    for one, *others in _namesakes(rows):
+        also = " and ".join(others)
+        if assume_yes or _agreed(f"{one} and {also} have the same name. Are they one person"):
+            subprocess.run(
+                _command("friends", "merge", "--", one, *others),
+                stdin=subprocess.DEVNULL, check=True,
+            )  # fmt: skip
+            rows = _finetune("friends")
+    return rows
+
+
+def _namesakes(rows: list[dict[str, Any]]) -> list[list[str]]:
+    """Persons who go by one name on different platforms, the plainest name first."""
+    found: dict[str, dict[str, str]] = {}
+    for row in rows:
+        if row["kind"] == "person":
+            found.setdefault(row["name"].casefold(), {})[row["person"]] = row["platform"]
+    return [
+        sorted(persons, key=len)
+        for persons in found.values()
+        if len(persons) > 1 and len(set(persons.values())) == len(persons)
+    ]
 
 
 def _choose(rows: list[dict[str, Any]], assume_yes: bool) -> list[str]:
@@ -109,13 +137,20 @@ def _choose(rows: list[dict[str, Any]], assume_yes: bool) -> list[str]:
         answer = _ask(f"Whom to clone? Numbers, or Enter for {', '.join(proposal)}: ")
         if not answer:
             return proposal
-        try:
-            places = [int(word) - 1 for word in answer.replace(",", " ").split()]
-            if all(place >= 0 for place in places):
-                return list(dict.fromkeys(able[place] for place in places))
-        except (ValueError, IndexError):
-            pass
+        if chosen := _chosen(answer, able):
+            return chosen
         _say(f"Numbers from 1 to {len(able)}, please, such as: 1 2")
+
+
+def _chosen(answer: str, able: list[str]) -> list[str]:
+    """Those whose numbers or names were typed; empty if any of it is neither."""
+    known = {name.casefold(): name for name in able}
+    known.update({str(number): name for number, name in enumerate(able, 1)})
+    for words in (answer.casefold().split(","), answer.replace(",", " ").split()):
+        found = [known.get(word.strip()) for word in words]
+        if all(found):
+            return [name for name in dict.fromkeys(found) if name]
+    return []
 
 
 def _agreed(question: str) -> bool:
@@ -131,19 +166,32 @@ def _ask(question: str) -> str:
         ) from error
 
 
-def _finetune(*arguments: str, check: bool = True) -> Any:
-    """What one command of the fine-tuning process reports. Its errors go to the user as they
-    are. Raises OrchestratorError if it fails."""
+def _finetune(*arguments: str, names: Sequence[str] = ()) -> Any:
+    """What one command of the fine-tuning process reports, on these names of people or files. What
+    went wrong goes to the user as it is. Raises OrchestratorError if it fails."""
+    about = ["--", *names] if names else []
     done = subprocess.run(
-        [*_command(*arguments), "--json"], stdout=subprocess.PIPE, stdin=subprocess.DEVNULL,
-        stderr=None if check else subprocess.DEVNULL, check=False,
+        [*_command(*arguments), "--json", *about], capture_output=True, text=True,
+        encoding="utf-8", errors="replace", stdin=subprocess.DEVNULL, check=False,
     )  # fmt: skip
     try:
         return json.loads(done.stdout)
     except ValueError as error:
+        print(done.stderr, end="", file=sys.stderr)  # noqa: T201  # it says what to do
         raise OrchestratorError(
             f"`botconvo {arguments[0]}` did not work; see above for what to do."
         ) from error
+
+
+def _left_to_it(arguments: Sequence[str]) -> int:
+    """The exit code of a command that takes its time and speaks for itself. Ctrl-C reaches it too,
+    and it is waited for, as it first saves what it has."""
+    with subprocess.Popen(_command(*arguments), stdin=subprocess.DEVNULL) as running:
+        while True:
+            try:
+                return running.wait()
+            except KeyboardInterrupt:
+                continue
 
 
 def _command(*arguments: str) -> list[str]:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 from tests.conftest import SAMPLE_CHAT, run_botconvo
 
@@ -19,13 +22,13 @@ def test_a_layman_gets_from_an_export_to_the_show(tmp_path: Path) -> None:
     export = json.loads(SAMPLE_CHAT.read_text(encoding="utf-8"))
     export["messages"] = export["messages"][:MESSAGES]
     Path("chat.json").write_text(json.dumps(export), encoding="utf-8")
-    answers = "x 9\n2 1\n\n"
+    answers = "x 9\n2, priya\n\n"
     done = subprocess.run(
         [
             sys.executable, "-m", "orchestrator", "clone", "chat.json", "--minutes", "0.01",
             "--no-show",
         ],
-        input=answers, text=True, capture_output=True, check=False, timeout=300, env=NO_NETWORK,
+        input=answers, text=True, capture_output=True, check=False, timeout=600, env=NO_NETWORK,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     assert f"{MESSAGES} messages of The Wrong Sofa / general" in done.stdout
@@ -46,6 +49,85 @@ def test_a_wrong_file_stops_before_anything_is_written(tmp_path: Path) -> None:
     done = run_botconvo("clone", "letter.txt", "--yes")
     assert done.returncode == 2
     assert "letter.txt is no chat export" in done.stdout + done.stderr
+    assert not Path("data").exists()
+
+
+def test_who_wrote_in_two_chat_programs_is_offered_once(tmp_path: Path) -> None:
+    messages = json.loads(SAMPLE_CHAT.read_text(encoding="utf-8"))["messages"][:MESSAGES]
+    lines = [
+        f"2/{1 + n % 28}/24, {n % 24:02}:{n % 60:02} - {m['author']['nickname']}: {m['content']}\n"
+        for n, m in enumerate(messages)
+        if "\n" not in m["content"]
+    ]
+    Path("WhatsApp Chat with Sofa.txt").write_text("".join(lines), encoding="utf-8")
+    arguments = ["clone", str(SAMPLE_CHAT), "WhatsApp Chat with Sofa.txt", "--base", "demo"]
+    done = subprocess.run(
+        [sys.executable, "-m", "orchestrator", *arguments], input="y\nn\ny\ny\n", text=True,
+        capture_output=True, check=False, timeout=600, env=NO_NETWORK,
+    )  # fmt: skip
+    assert done.stdout.count("have the same name. Are they one person? [Y/n]") == 4, done.stderr
+    assert done.stdout.count("To take it back: botconvo friends split") == 3
+    listed = done.stdout.partition("Who is in it:")[2].partition("Whom to clone?")[0]
+    assert sum("(whatsapp)" in line for line in listed.splitlines()) == 1
+    assert len(listed.split("\n")) == 7, listed
+
+
+def test_names_that_the_systems_language_has_no_signs_for_are_shown(tmp_path: Path) -> None:
+    export = json.loads(SAMPLE_CHAT.read_text(encoding="utf-8"))
+    for message in export["messages"]:
+        message["author"]["nickname"] += " 🌙"
+    Path("chat.json").write_text(json.dumps(export), encoding="utf-8")
+    abroad = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    done = run_botconvo("clone", "chat.json", "--base", "demo", env=abroad, encoding="utf-8")
+    assert "1  Marlow 🌙" in done.stdout, done.stderr
+    listed = run_botconvo("friends", env=abroad, encoding="utf-8")
+    assert "Marlow 🌙" in listed.stdout, listed.stderr
+
+
+# Stands for the training, which takes its time to save what it has.
+SAVING = """
+import signal, sys, threading
+asked = threading.Event()
+signal.signal(signal.SIGINT, lambda *_: asked.set())
+with open("begun", "w"):
+    pass
+asked.wait()
+threading.Event().wait(1)
+print("saved", flush=True)
+sys.exit(130)
+"""
+
+
+def test_ctrl_c_waits_until_the_training_has_saved(tmp_path: Path) -> None:
+    os.mkfifo("begun")
+    text = (
+        "import sys; from orchestrator import clone\n"
+        f"clone._command = lambda *_: [sys.executable, '-c', {SAVING!r}]\n"
+        "sys.exit(clone._left_to_it(['train']))"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", text], stdout=subprocess.PIPE, text=True, process_group=0
+    ) as running:
+        Path("begun").read_bytes()
+        os.killpg(running.pid, signal.SIGINT)
+        said, _ = running.communicate(timeout=300)
+    assert (said, running.returncode) == ("saved\n", 130)
+
+
+def test_what_an_import_cannot_do_is_said(tmp_path: Path) -> None:
+    Path("data").mkdir()
+    Path("data/corpus.sqlite").write_text("no database " * 99, encoding="utf-8")
+    done = run_botconvo("clone", SAMPLE_CHAT, "--yes")
+    assert done.returncode == 2
+    assert "data/corpus.sqlite" in done.stderr
+    assert "`botconvo import` did not work; see above for what to do." in done.stderr
+
+
+@pytest.mark.parametrize("minutes", ["0", "nan", "soon"])
+def test_minutes_that_are_none_are_refused_before_anything_is_read(minutes: str) -> None:
+    done = run_botconvo("clone", SAMPLE_CHAT, "--minutes", minutes)
+    assert done.returncode == 2
+    assert f"argument --minutes: '{minutes}' is no number above 0" in done.stderr
     assert not Path("data").exists()
 
 
