@@ -8,9 +8,11 @@ import asyncio
 import importlib
 import json
 import logging
+import math
 import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from io import TextIOWrapper
 from pathlib import Path
@@ -50,6 +52,7 @@ def console() -> None:
 
 def main(arguments: Sequence[str]) -> int:
     """Runs one command; returns its exit code."""
+    _prepare_output()
     if arguments and arguments[0] in OTHER_PACKAGES:
         package, _ = OTHER_PACKAGES[arguments[0]]
         other: Callable[[Sequence[str]], int] = importlib.import_module(f"{package}.cli").main
@@ -84,7 +87,7 @@ def build_parser() -> argparse.ArgumentParser:
     clone = commands.add_parser("clone", help="from your chat exports to the show")
     clone.add_argument("exports", nargs="+", type=Path, metavar="EXPORT")
     clone.add_argument("--yes", action="store_true", help="take every proposal, ask nothing")
-    clone.add_argument("--minutes", type=float, help="training time per friend, at most")
+    clone.add_argument("--minutes", type=_positive, help="training time per friend, at most")
     clone.add_argument("--base", metavar="NAME", help="default: 124M where that can be had")
     clone.add_argument("--no-show", action="store_true", help="train only")
     clone.set_defaults(command=_clone)
@@ -109,6 +112,13 @@ def build_parser() -> argparse.ArgumentParser:
     for name, (_, text) in OTHER_PACKAGES.items():
         commands.add_parser(name, help=text, add_help=False)
     return parser
+
+
+def _positive(text: str) -> float:
+    with suppress(ValueError):
+        if 0 < float(text) < math.inf:
+            return float(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is no number above 0")
 
 
 def _chat_command(commands: Any) -> None:  # argparse keeps the type private
@@ -194,7 +204,6 @@ def _run(options: argparse.Namespace) -> int:
         raise OrchestratorError("--lines: at least one line, please.")
     if options.seed is not None and abs(options.seed) > LARGEST_SEED:
         raise OrchestratorError(f"--seed: a number up to {LARGEST_SEED}, please.")
-    _prepare_output()
     show = ShowOptions(
         settings=options.settings, platforms=tuple(options.platform),
         lines=options.lines, seed=options.seed, fast=options.fast, new=options.new,
@@ -211,7 +220,6 @@ def _chat(options: argparse.Namespace) -> int:
     from orchestrator.one_to_one.chat import ChatOptions, run_chat
 
     _log_to_standard_error(is_verbose=options.verbose)
-    _prepare_output()
     chat = ChatOptions(options.friend, options.settings, options.url, options.my_name, options.keep)
     try:
         return DONE if asyncio.run(run_chat(chat)) else FAILED
@@ -275,7 +283,8 @@ def _replay(options: argparse.Namespace) -> int:
 
 
 def _prepare_output() -> None:
-    """Makes standard output take whatever people and models write."""
+    """Makes standard output take whatever people and models write, also where the system's
+    language has no such signs."""
     if isinstance(sys.stdout, TextIOWrapper):
         if sys.stdout.isatty():
             sys.stdout.reconfigure(errors="replace")
@@ -285,7 +294,6 @@ def _prepare_output() -> None:
 
 def _put(pieces: Iterable[str]) -> None:
     """Prints pieces as they come."""
-    _prepare_output()
     try:
         for piece in pieces:
             print(piece, end="")

@@ -6,6 +6,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -75,16 +76,27 @@ def _works(python: Path) -> bool:
 
 def _install(python: Path, extras: set[str]) -> None:
     target = str(ROOT) + (f"[{','.join(sorted(extras))}]" if extras else "")
-    done = subprocess.run(
-        [*_pip(python), "install", "--quiet", "--disable-pip-version-check",
-         "--no-warn-script-location", "--editable", target],
-        check=False,
-    )  # fmt: skip
-    if done.returncode:
+    # gpt-2-simple has no pyproject.toml, of which an old pip warns at length.
+    command = [*_pip(python), "install", "--quiet", "--disable-pip-version-check",
+               "--no-warn-script-location", "--use-pep517", "--editable", target]  # fmt: skip
+    if _run_apart(command):
         sys.exit(
             "pip could not install BotConvo; see above for why, mend it (is there a network?), "
             "and run the same command again."
         )
+
+
+def _run_apart(command: list[str]) -> int:
+    """The exit code of a program that Ctrl-C does not reach, since pip answers with tracebacks; it
+    ends when this one is stopped."""
+    if os.name == "nt":
+        return subprocess.run(command, check=False).returncode
+    with subprocess.Popen(command, process_group=0) as running:
+        try:
+            return running.wait()
+        except KeyboardInterrupt:
+            os.killpg(running.pid, signal.SIGTERM)
+            raise
 
 
 def _pip(python: Path) -> list[str]:
