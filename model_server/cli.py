@@ -150,7 +150,7 @@ def _served(options: argparse.Namespace) -> Served:
 def _key(options: argparse.Namespace) -> str | None:
     """The key that clients must send, from a file or the environment; None for no key."""
     if options.key_file is None:
-        return os.environ.get(KEY_VARIABLE) or None
+        return os.environ.get(KEY_VARIABLE, "").strip() or None
     path: Path = options.key_file
     try:
         is_open = os.name == "posix" and path.stat().st_mode & 0o077

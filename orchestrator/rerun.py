@@ -10,15 +10,14 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import aiohttp
-
 from orchestrator.drawing import BeforeJudging, Drawing, Drawn
 from orchestrator.errors import OrchestratorError
 from orchestrator.phrases import PhrasePicker, load_picker
 from orchestrator.replay import Draw, Replay, Report, changed_settings, missing_friends
 from orchestrator.servers import Servers
+from orchestrator.servers.session import server_session
 from orchestrator.settings import Settings, Show, read_show
-from orchestrator.show import key_headers, member_of, sampling_of
+from orchestrator.show import member_of, sampling_of
 from orchestrator.talk.conversation import Conversation
 from orchestrator.talk.turn import Turn
 from orchestrator.talk.turn_taking import Member
@@ -111,7 +110,7 @@ async def _servers(show: Show, wanted: bool) -> AsyncIterator[Servers | None]:
         yield None
         return
     async with (
-        aiohttp.ClientSession(headers=key_headers()) as session,
+        server_session(show) as session,
         Servers(show, session, random.Random(), waits_for_all=True) as servers,
     ):
         yield servers

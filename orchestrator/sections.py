@@ -24,7 +24,9 @@ def looks_like_a_token(text: str) -> bool:
 class Section(BaseModel):
     """A part of settings.toml: its keys are known, and it does not change."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, populate_by_name=True, allow_inf_nan=False
+    )
 
 
 class Stage(Section):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import shlex
 import tomllib
 import unicodedata
 from collections import Counter
@@ -28,6 +30,7 @@ from orchestrator.platforms.telegram.settings import TelegramStage
 from orchestrator.platforms.terminal_settings import TerminalStage
 from orchestrator.platforms.web.settings import WebStage
 from orchestrator.sections import Section
+from orchestrator.wording import sentence_on_settings, sentence_on_toml
 
 SETTINGS_FILE = "settings.toml"
 ENVIRONMENT_VARIABLE = "BOTCONVO_SETTINGS"
@@ -132,13 +135,17 @@ class PhraseSettings(Section):
 
 
 class ServerSettings(Section):
-    """The local model servers."""
+    """The local model servers, and the key for those elsewhere."""
 
     engine: Literal["auto", "llama", "tensorflow", "echo"] = Field("auto", description="see README")
     threads: int = Field(0, ge=0, description="per server; 0: the machine's cores shared out")
     first_port: int = Field(
         8001, ge=0, le=65535, description="friends without a port get the free ones from here on"
     )
+    key_file: Path | None = Field(
+        None, description="file with the key that servers elsewhere ask for, which only you may "
+        "read; or: `$BOTCONVO_SERVER_KEY`"
+    )  # fmt: skip
 
 
 def _name(text: str) -> str:
@@ -148,14 +155,32 @@ def _name(text: str) -> str:
     return text
 
 
-Name = Annotated[str, Field(min_length=1, max_length=80), AfterValidator(_name)]
+Name = Annotated[str, Field(max_length=80), AfterValidator(_name)]
+
+
+def _language(code: str) -> str:
+    if not re.fullmatch("[a-z]{2,3}", code):
+        raise ValueError(f"{code!r} is no such thing as 'en' or 'de'")
+    return code
+
+
+Language = Annotated[str, AfterValidator(_language)]
+
+
+def _folder(path: Path) -> Path:
+    if any(unicodedata.category(char) == "Cc" for char in str(path)):
+        raise ValueError("write it with / in place of \\, which begins a special sign in TOML")
+    return path
+
+
+Folder = Annotated[Path, AfterValidator(_folder)]
 
 
 class FriendSettings(Section):
     """One bot-clone. Give `checkpoint` or `url`."""
 
     name: Name = Field(description="how the friend is called")
-    checkpoint: Path | None = Field(None, description="folder, relative to this file")
+    checkpoint: Folder | None = Field(None, description="folder, relative to this file")
     url: str | None = Field(None, description="a model server that runs elsewhere")
     port: int | None = Field(None, ge=1, le=65535, description="of the friend's local server")
     aliases: tuple[Name, ...] = Field((), description="other names that people call them")
@@ -177,7 +202,6 @@ StageSettings = Annotated[
     TerminalStage | WebStage | DiscordStage | TelegramStage, Field(discriminator="platform")
 ]
 """Where people watch."""
-PLATFORMS = "terminal, web, discord, telegram"
 
 
 class Settings(Section):
@@ -186,7 +210,7 @@ class Settings(Section):
     the terminal and on a web page."""
 
     schema_version: Literal[1] = Field(1, alias="schema", description="of this file's form")
-    language: str = Field("en", pattern="^[a-z]{2,3}$", description="that the friends write in")
+    language: Language = Field("en", description="that the friends write in")
     conversation: ConversationSettings = ConversationSettings()
     limits: LimitSettings = LimitSettings()
     generation: GenerationSettings = GenerationSettings()
@@ -266,45 +290,32 @@ class Show:
 def find_settings(named: Path | None, environment: Mapping[str, str] = os.environ) -> Path | None:
     """The settings file to use, or None for the packaged demo. Raises SettingsError if one
     is named and is not there."""
+    by = ""
     if named is None and environment.get(ENVIRONMENT_VARIABLE):
         named = Path(environment[ENVIRONMENT_VARIABLE])
+        by = f", which ${ENVIRONMENT_VARIABLE} names"
     if named is not None:
-        if not named.is_file():
-            raise SettingsError(f"{named}: there is no such settings file.")
+        if not named.exists():
+            raise SettingsError(f"{named}: there is no such settings file{by}.")
         return named
     local = Path(SETTINGS_FILE)
-    return local if local.is_file() else None
+    return local if os.path.lexists(local) else None
 
 
 def read_settings(path: Path) -> Settings:
     """Raises SettingsError with the file, the key and what is wrong with it."""
     try:
-        with path.open("rb") as file:
-            data = tomllib.load(file)
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path} cannot be read: {error}.") from error
-    except tomllib.TOMLDecodeError as error:
-        raise SettingsError(f"{path} is no valid TOML: {error}.") from error
+        text = path.read_text(encoding="utf-8-sig")  # Windows marks the beginning of a text
+    except OSError as error:
+        raise SettingsError(f"{path} cannot be read: {error.strerror or error}.") from error
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"{path} is no text in UTF-8; save it as that.") from error
     try:
-        return Settings.model_validate(data)
+        return Settings.model_validate(tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"{path}{sentence_on_toml(error, text)}.") from error
     except ValidationError as error:
-        raise SettingsError(f"{path}: {_sentence(error)}.") from error
-
-
-def _sentence(error: ValidationError) -> str:
-    first = error.errors()[0]
-    where = list(first["loc"])
-    if where[:1] == ["stages"] and len(where) > 2:
-        del where[2]  # which kind of stage it is, which is no key
-    key = ""
-    for part in where:
-        key += f"[{part}]" if isinstance(part, int) else f".{part}" if key else str(part)
-    if first["type"] == "extra_forbidden":
-        return f"there is no key {key}; take it out or mend its spelling"
-    if first["type"].startswith("union_tag"):
-        return f"{key}.platform should be one of {PLATFORMS}"
-    message = first["msg"].removeprefix("Value error, ")
-    return f"{key}: {message}" if key else message
+        raise SettingsError(f"{path}{sentence_on_settings(error, text, Settings)}.") from error
 
 
 def read_show(named: Path | None, *, also_learning: bool = False) -> Show:
@@ -362,7 +373,7 @@ def _friend(friend: FriendSettings, color: Color, home: Path, where: str) -> Fri
         if not checkpoint.is_dir():
             raise SettingsError(
                 f"{where}.checkpoint: there is no folder {checkpoint}; train the friend with: "
-                f"botconvo train {friend.name}"
+                f"botconvo train {shlex.quote(friend.name)}"
             )
         try:
             manifest = Manifest.read(checkpoint)

@@ -1,4 +1,5 @@
-"""Tokens of chat platforms: where they come from, and that nobody else sees them.
+"""Tokens of chat platforms, and the key of the friends' servers: where they come from, and that
+nobody else sees them.
 
 They come from an environment variable or a file, never from settings. A variable is taken out of
 the environment as it is read, so that no child process inherits it.
@@ -34,7 +35,7 @@ class Tokens:
         """The token of `what` (named in messages); None if neither is set. Raises SettingsError
         if what is named is not there, is empty, or is a file that others may read."""
         if file is not None:
-            return SecretStr(self._from_file(self._home / file.expanduser(), what))
+            return self.in_file(file, f"the token of {what}")
         if not variable:
             return None
         if variable not in self._known:
@@ -47,24 +48,27 @@ class Tokens:
             self._known[variable] = SecretStr(text)
         return self._known[variable]
 
-    def _from_file(self, path: Path, what: str) -> str:
+    def in_file(self, file: Path, what: str) -> SecretStr:
+        """What `file` holds: `what`, as messages name it ("the token of Discord"). Raises
+        SettingsError if it is not there, is empty, or may be read by others."""
+        path = self._home / file.expanduser()
         try:
-            with path.open("rb") as file:
-                mode = os.fstat(file.fileno()).st_mode
-                data = file.read(LONGEST_TOKEN_BYTES)
+            with path.open("rb") as opened:
+                mode = os.fstat(opened.fileno()).st_mode
+                data = opened.read(LONGEST_TOKEN_BYTES)
         except OSError as error:
             raise SettingsError(
-                f"The token of {what} cannot be read from {path}: {error.strerror}."
+                f"{what[:1].upper()}{what[1:]} cannot be read from {path}: {error.strerror}."
             ) from error
         if os.name != "nt" and mode & OTHERS_MAY_READ and not is_guarded(path, self._environment):
             raise SettingsError(
-                f"{path} holds the token of {what}, and others on this machine may read it; "
+                f"{path} holds {what}, and others on this machine may read it; "
                 f"run: chmod 600 {path}"
             )
         text = data.decode("utf-8", "replace").strip()
         if not text or "\n" in text:
-            raise SettingsError(f"{path} should hold the token of {what}, and nothing else.")
-        return text
+            raise SettingsError(f"{path} should hold {what}, and nothing else.")
+        return SecretStr(text)
 
 
 def is_guarded(path: Path, environment: Mapping[str, str] = os.environ) -> bool:

@@ -35,7 +35,7 @@ def secrets(patient: Patient) -> Iterator[Finding]:
     seen = False
     for key, value in _strings(patient.written):
         last = key.rpartition(".")[2]
-        if last.endswith("token_file"):
+        if last.endswith(("token_file", "key_file")):
             seen = True
             yield _secret_file(key, patient.home / value)
         elif value and (SECRET_KEY.search(last) or looks_like_a_token(value)):

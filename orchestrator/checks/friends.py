@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import os
 import random
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -16,10 +15,11 @@ import aiohttp
 from model_server import wire
 from model_server.checkpoint_format import MANIFEST_FILE, CheckpointError, Codec, Manifest, Sizes
 from orchestrator.checks import Finding, Patient
-from orchestrator.errors import ModelServerError, OrchestratorError
+from orchestrator.errors import ModelServerError, OrchestratorError, SettingsError
 from orchestrator.phrases import load_picker
 from orchestrator.servers import Servers
-from orchestrator.servers.client import KEY_VARIABLE, ModelClient
+from orchestrator.servers.client import ModelClient
+from orchestrator.servers.session import server_session
 from orchestrator.settings import Show
 
 SENTENCE = "My old neighbour sold twelve green bicycles to the library."
@@ -112,12 +112,17 @@ def remote_servers(patient: Patient) -> Iterator[Finding]:
     if patient.show is None:
         return
     urls = {friend.name: friend.url for friend in patient.show.friends if friend.url}
-    if urls:
-        yield from asyncio.run(_ask_all(urls))
+    if not urls:
+        return
+    try:
+        yield from asyncio.run(_ask_all(patient.show, urls))
+    except SettingsError as error:
+        yield Finding("problem", "key", str(error).rstrip("."), "mend servers.key_file in "
+                      "settings.toml, or the file")  # fmt: skip
 
 
-async def _ask_all(urls: dict[str, str]) -> list[Finding]:
-    async with _session() as session:
+async def _ask_all(show: Show, urls: dict[str, str]) -> list[Finding]:
+    async with server_session(show) as session:
         return await asyncio.gather(*(_ask(session, name, url) for name, url in urls.items()))
 
 
@@ -133,11 +138,6 @@ async def _ask(session: aiohttp.ClientSession, name: str, url: str) -> Finding:
                        "in settings.toml")  # fmt: skip
     return Finding("ok", name, f"{url} serves {manifest.speaker or health.model}, step "
                    f"{manifest.step}; version {version} of the interface")  # fmt: skip
-
-
-def _session() -> aiohttp.ClientSession:
-    key = os.environ.get(KEY_VARIABLE)
-    return aiohttp.ClientSession(headers={"Authorization": f"Bearer {key}"} if key else None)
 
 
 def speaking(patient: Patient) -> Iterator[Finding]:
@@ -158,7 +158,10 @@ def _on_any_port(show: Show) -> Show:
 
 async def _all_speak(show: Show) -> list[Finding]:
     try:
-        async with _session() as session, Servers(show, session, random.Random(0)) as servers:
+        async with (
+            server_session(show) as session,
+            Servers(show, session, random.Random(0)) as servers,
+        ):
             return [finding async for finding in _each_speaks(show, servers)]
     except OrchestratorError as error:
         return [

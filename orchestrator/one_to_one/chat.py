@@ -24,8 +24,9 @@ from orchestrator.one_to_one.talk import Talk
 from orchestrator.one_to_one.writing import Writing
 from orchestrator.phrases import PhrasePicker, load_picker
 from orchestrator.platforms.live_terminal.ink import can_be_live
+from orchestrator.servers.session import server_session
 from orchestrator.settings import Settings, read_show
-from orchestrator.show import key_headers, sampling_of
+from orchestrator.show import sampling_of
 from orchestrator.talk.conversation import SEED_LIMIT
 from orchestrator.talk.turn import Turn
 
@@ -70,9 +71,8 @@ async def run_chat(options: ChatOptions) -> bool:
 
 async def _chat(options: ChatOptions) -> bool:
     async with AsyncExitStack() as stack:
-        session = await stack.enter_async_context(aiohttp.ClientSession(headers=key_headers()))
         keeping = stack.enter_context(Keeping.to(options.keep))
-        place = await _place(options, session, stack)
+        place, session = await _place(options, stack)
         names = place.circle.names
         # spaCy takes as long to load as the server to start.
         settings = place.settings
@@ -98,12 +98,17 @@ class Place:
 
 
 async def _place(
-    options: ChatOptions, session: aiohttp.ClientSession, stack: AsyncExitStack
-) -> Place:
+    options: ChatOptions, stack: AsyncExitStack
+) -> tuple[Place, aiohttp.ClientSession]:
+    """With it, the session in which its friends are asked."""
     if options.url is not None:
-        return Place(await FriendAt.reached(options.url, session), Settings(), is_demo=False)
+        session = await stack.enter_async_context(server_session(None))
+        return Place(
+            await FriendAt.reached(options.url, session), Settings(), is_demo=False
+        ), session
     show = await asyncio.to_thread(read_show, options.settings, also_learning=True)
-    return Place(LocalFriends(show, session, stack), show.settings, show.is_demo)
+    session = await stack.enter_async_context(server_session(show))
+    return Place(LocalFriends(show, session, stack), show.settings, show.is_demo), session
 
 
 class Chat:

@@ -263,7 +263,10 @@ class ModelClient:
         if answer.status in (502, 504):  # a proxy that does not reach the server behind it
             raise self._down(f"answers: {_reason(answer)}")
         if answer.status in (401, 403):
-            reason += f" (put the key into ${KEY_VARIABLE})"
+            reason += (
+                f" (name a file with the key as servers.key_file in settings.toml, or put it into "
+                f"${KEY_VARIABLE})"
+            )
         raise ModelServerRefused(reason)
 
     def _read(self, shape: type[Shape], answer: _Answer) -> Shape:
