@@ -8,6 +8,7 @@ import json
 import os
 import re
 import shlex
+import socket
 import stat
 import subprocess
 import sys
@@ -135,6 +136,51 @@ def test_the_settings_name_every_service_of_a_friend_by_its_address() -> None:
         assert (DEMO / "friends" / Path(command[1]).name).is_dir()
 
 
+def test_the_image_is_built_once_and_never_fetched() -> None:
+    assert "build" in SERVICES["show"]
+    for told in FRIENDS.values():
+        assert (told["image"], told["pull_policy"]) == (SERVICES["show"]["image"], "never")
+        assert "build" not in told
+
+
+def test_old_composes_read_it_too() -> None:
+    """docker-compose 1.29, which Debian 12 has, knows no others."""
+    known = {"services", "networks", "volumes", "secrets"}
+    assert {key for key in COMPOSE if not key.startswith("x-")} == known
+
+
+def test_no_shell_stands_between_a_service_and_its_secrets() -> None:
+    for told in SERVICES.values():
+        assert "entrypoint" not in told
+        assert "environment" not in told
+    key_file = read_settings(SETTINGS).servers.key_file
+    assert key_file is not None
+    for name in ("show", *FRIENDS):
+        assert key_file.parent == SECRETS
+        assert key_file.name in SERVICES[name]["secrets"]
+
+
+@pytest.mark.parametrize("platform", ["discord", "telegram"])
+def test_a_stage_elsewhere_takes_nothing_but_marks_of_comments(
+    platform: str, tmp_path: Path
+) -> None:
+    token = f"{platform}-token"
+    text = SETTINGS.read_text(encoding="utf-8")
+    stage = re.search(
+        rf'^# \[\[stages\]\]\n# platform = "{platform}"\n(# .*\n)+', text, re.MULTILINE
+    )
+    assert stage is not None
+    written = text.replace(stage[0], re.sub("^# ", "", stage[0], flags=re.MULTILINE))
+    (tmp_path / "settings.toml").write_text(written, encoding="utf-8")
+    added = read_settings(tmp_path / "settings.toml").stages[-1]
+    assert (added.platform, added.token_file) == (platform, SECRETS / token)  # type: ignore[union-attr]  # the two that have one
+    compose = (ROOT / "compose.yaml").read_text(encoding="utf-8")
+    told = yaml.safe_load(re.sub(rf"# (.*{token})", r"\1", compose).replace(
+        "# " + "  file: ./data/secrets/" + token, "  file: ./data/secrets/" + token))  # fmt: skip
+    assert told["secrets"][token] == {"file": f"./data/secrets/{token}"}
+    assert token in told["services"]["show"]["secrets"]
+
+
 def test_the_page_and_its_token_are_where_the_settings_look_for_them() -> None:
     (page,) = [stage for stage in read_settings(SETTINGS).stages if stage.platform == "web"]
     show = SERVICES["show"]
@@ -177,7 +223,7 @@ def urls(key_file: Path) -> Iterator[dict[str, str]]:
         for process in running.values():
             process.terminate()
         for process in running.values():
-            assert process.wait(timeout=30) == 0
+            process.wait(timeout=30)
             assert process.stdout is not None
             process.stdout.close()
 
@@ -196,15 +242,13 @@ def _show(
     for name, url in urls.items():
         assert f"http://{name}:8001" in text
         text = text.replace(f"http://{name}:8001", url)
+    assert text.count(str(SECRETS / "server-key")) == 1
+    text = text.replace(str(SECRETS / "server-key"), str(key_file))
     (home / "settings.toml").write_text(text, encoding="utf-8")
-    tini, dashes, *entrypoint = SERVICES["show"]["entrypoint"]
-    assert (tini, dashes) == ("tini", "--")
-    script = entrypoint[2].replace("$$", "$").replace(str(SECRETS / "server-key"), str(key_file))
-    entrypoint[2] = script.replace("exec botconvo", f"exec {sys.executable} -m orchestrator")
-    assert entrypoint[2].count(str(key_file)) == entrypoint[2].count(sys.executable) == 1
+    command = [sys.executable, "-m", "orchestrator", *SERVICES["show"]["command"]]
     return subprocess.run(
-        [*entrypoint, *SERVICES["show"]["command"], "--platform", "terminal", *options],
-        cwd=home, capture_output=True, text=True, check=False, timeout=60,
+        [*command, "--platform", "terminal", *options],
+        cwd=home, capture_output=True, text=True, check=False, timeout=120,
         stdin=subprocess.DEVNULL, env={**os.environ, "PYTHONPATH": str(ROOT)},
     )  # fmt: skip
 
@@ -222,6 +266,7 @@ def test_the_services_talk_to_each_other(
 def test_with_another_key_nobody_talks(urls: dict[str, str], tmp_path: Path) -> None:
     wrong = tmp_path / "wrong"
     wrong.write_text("another-key\n", encoding="ascii")
+    wrong.chmod(0o600)
     done = _show(urls, wrong, tmp_path, "--lines", "1", "--fast")
     assert done.returncode != 0
     assert (done.stdout, "Traceback" in done.stderr) == ("", False)
@@ -241,48 +286,147 @@ def test_the_health_check_says_yes_to_a_server_and_no_to_none(urls: dict[str, st
 
 # --- scripts/containers/start --------------------------------------------------------------------
 
+posix = pytest.mark.skipif(os.name == "nt", reason="a shell script stands for the engine")
+
+
+class Machine:
+    """A folder with the scripts that stand for the engines, and a copy of `start`."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home / "a path with spaces"
+        self.programs = home / "bin"
+        self.programs.mkdir()
+        self._log = home / "asked"
+        self._start = self.home / "scripts" / "containers" / "start"
+        self._start.parent.mkdir(parents=True)
+        self._start.write_bytes(START.read_bytes())
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = str(probe.getsockname()[1])
+
+    def install(self, engine: str, answers: str = "") -> None:
+        """An engine that writes down what it is asked, and then does as `answers` says in `sh`."""
+        script = self.programs / engine
+        script.write_text(f'#!/bin/sh\necho "$@" >> "{self._log}"\n{answers}\n')
+        script.chmod(0o755)
+
+    def start(self, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, str(self._start), *arguments], capture_output=True, text=True,
+            check=False, timeout=120,
+            env={"PATH": f"{self.programs}", "BOTCONVO_PORT": self.port, **variables},
+        )  # fmt: skip
+
+    def refuses(self) -> str:
+        """The sentence with which `start` refuses, having made nothing."""
+        done = self.start()
+        assert (done.returncode, done.stdout) == (2, "")
+        assert len(done.stderr.splitlines()) == 1
+        assert not (self.home / "data").exists()
+        return done.stderr
+
+    def asked(self) -> list[str]:
+        return self._log.read_text().splitlines()
+
 
 @pytest.fixture
-def engine(tmp_path: Path) -> Path:
-    """A folder with a `docker` that writes down what it is asked."""
-    folder = tmp_path / "bin"
-    folder.mkdir()
-    (folder / "docker").write_text(f'#!/bin/sh\necho "$@" >> "{tmp_path}/asked"\n')
-    (folder / "docker").chmod(0o755)
-    return folder
+def machine(tmp_path: Path) -> Machine:
+    return Machine(tmp_path)
 
 
-def _start(home: Path, path: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    place = home / "scripts" / "containers" / "start"
-    place.parent.mkdir(parents=True, exist_ok=True)
-    place.write_bytes(START.read_bytes())
-    return subprocess.run(
-        [sys.executable, str(place), *arguments],
-        capture_output=True, text=True, check=False, env={"PATH": f"{path}"},
-    )  # fmt: skip
-
-
-@pytest.mark.skipif(os.name == "nt", reason="a shell script stands for the engine")
-def test_start_makes_the_secrets_once_and_brings_everything_up(
-    tmp_path: Path, engine: Path
-) -> None:
-    home = tmp_path / "a path with spaces"
-    first = _start(home, engine, "--detach")
+@posix
+def test_start_makes_the_secrets_once_and_brings_everything_up(machine: Machine) -> None:
+    machine.install("docker")
+    first = machine.start("--detach")
     assert first.returncode == 0, first.stderr
     files = {COMPOSE["secrets"][name]["file"] for name in COMPOSE["secrets"]}
-    words = {file: (home / file).read_text() for file in files}
+    words = {file: (machine.home / file).read_text() for file in files}
     assert all(len(word) > 40 for word in words.values())
     assert len(set(words.values())) == len(words) == 2
-    assert stat.S_IMODE((home / "data" / "secrets").stat().st_mode) == 0o700
-    assert "http://127.0.0.1:8080" in first.stdout
-    assert _start(home, engine, "--detach").returncode == 0
-    assert {file: (home / file).read_text() for file in files} == words
-    asked = (tmp_path / "asked").read_text().splitlines()
-    assert asked == ["compose version", "compose up --build --detach"] * 2
+    assert stat.S_IMODE((machine.home / "data" / "secrets").stat().st_mode) == 0o700
+    assert f"http://127.0.0.1:{machine.port}" in first.stdout
+    assert machine.start("--detach").returncode == 0
+    assert {file: (machine.home / file).read_text() for file in files} == words
+    assert machine.asked() == ["compose version", "info", "compose up --build --detach"] * 2
 
 
-def test_without_an_engine_start_says_what_to_install(tmp_path: Path) -> None:
-    done = _start(tmp_path, tmp_path / "nothing")
-    assert (done.returncode, done.stdout) == (2, "")
-    assert "install one of them" in done.stderr
-    assert not (tmp_path / "data").exists()
+@posix
+def test_a_token_that_its_owner_put_there_is_readable_in_the_container(machine: Machine) -> None:
+    machine.install("docker")
+    token = machine.home / "data" / "secrets" / "telegram-token"
+    token.parent.mkdir(parents=True)
+    token.write_text("1:a")
+    token.chmod(0o600)
+    assert machine.start().returncode == 0
+    assert stat.S_IMODE(token.stat().st_mode) == 0o444
+    assert stat.S_IMODE(token.parent.stat().st_mode) == 0o700
+
+
+@posix
+def test_without_an_engine_start_says_what_to_install(machine: Machine) -> None:
+    assert "neither Docker nor Podman here; install one" in machine.refuses()
+
+
+@posix
+@pytest.mark.parametrize(
+    ("answers", "sentence"),
+    [
+        ('[ "$1" != compose ]', "Docker is here, but its compose is not, or is too old"),
+        ('[ "$1" = compose ] || { echo "Cannot connect to the Docker daemon"; exit 1; }',
+         "Docker is not running: start Docker Desktop or run `sudo systemctl start docker`"),
+        ('[ "$1" = compose ] || { echo "dial unix: connect: permission denied" >&2; exit 1; }',
+         "You may not use Docker: run `sudo usermod --append --groups docker $USER`"),
+        ('[ "$1" = compose ] || { echo "it"; echo "is broken" >&2; exit 1; }',
+         "Docker does not work: is broken"),
+    ],
+)  # fmt: skip
+def test_an_engine_that_cannot_be_used_is_told_with_its_remedy(
+    machine: Machine, answers: str, sentence: str
+) -> None:
+    machine.install("docker", answers)
+    assert sentence in machine.refuses()
+
+
+@posix
+def test_podman_takes_dockers_place_only_where_that_is_said(machine: Machine) -> None:
+    machine.install("docker", '[ "$1" = compose ] || { echo "Cannot connect"; exit 1; }')
+    machine.install("podman", '[ "$1" != compose ]')
+    machine.install("podman-compose")
+    assert "Docker is not running" in (told := machine.refuses())
+    assert "BOTCONVO_ENGINE=podman ./scripts/containers/start" in told
+    assert machine.start("--detach", BOTCONVO_ENGINE="podman").returncode == 0
+    assert machine.asked()[-1] == "up --build --detach"
+    assert "should be one of: docker, podman" in machine.start(BOTCONVO_ENGINE="lxc").stderr
+
+
+@posix
+def test_a_compose_that_is_too_old_is_none(machine: Machine) -> None:
+    machine.install("podman", '[ "$1" != compose ]')
+    machine.install("podman-compose", "echo 'podman-composer version  1.0.3'")
+    assert "podman-compose of 1.1 or newer" in machine.refuses()
+    machine.install("podman-compose", "echo 'podman-compose version 1.3.0'")
+    assert machine.start().returncode == 0
+
+
+@posix
+def test_a_port_that_is_taken_is_told_before_anything_is_built(machine: Machine) -> None:
+    machine.install("docker")
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", int(machine.port)))
+        other.listen()
+        assert f"BOTCONVO_PORT={int(machine.port) + 1}" in machine.refuses()
+        machine.install(
+            "docker", '[ "$1" != ps ] || echo "127.0.0.1:' + machine.port + '->8080/tcp"'
+        )  # it is this very show
+        assert machine.start("--detach").returncode == 0
+    assert machine.asked()[-1] == "compose up --build --detach"
+    machine.port = "eighty"
+    assert machine.start().stderr.startswith("BOTCONVO_PORT is 'eighty'; it should be a number")
+
+
+@posix
+def test_when_something_does_not_start_it_is_told_where_to_read_why(machine: Machine) -> None:
+    machine.install("docker", '[ "$2" != up ] || exit 7')
+    done = machine.start()
+    assert done.returncode == 7
+    assert "docker compose logs NAME" in done.stderr
