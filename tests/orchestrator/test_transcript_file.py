@@ -7,6 +7,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 import pytest
 
 from orchestrator.errors import OrchestratorError
+from orchestrator.transcript import file
 from orchestrator.transcript.file import SCHEMA_VERSION, connect
 from tests.conftest import ROOT
 
@@ -64,12 +66,14 @@ def test_a_killed_migration_leaves_the_old_file_whole(older: Path, tmp_path: Pat
     told = opened(Path(shutil.copy(older, tmp_path / "counted.sqlite"))).stdout.split()
     statements = int(told[1])
     assert (told[0], statements > 20) == ("done", True)
-    # The last but one ends the transaction.
-    for killed_before in (2, statements // 3, statements // 2, statements - 4, statements - 1):
+    # The last but two ends the transaction.
+    for killed_before in (2, statements // 3, statements // 2, statements - 5, statements - 2):
         killed = opened(older, killed_before)
         assert (killed.returncode, killed.stdout) == (-signal.SIGKILL, ""), killed.stderr
         assert rows(older, VERSION) == [(1,)], killed_before
         assert rows(older, LINES) == before
+        # Of a long file it takes a while, in which nothing else is seen.
+        assert ("is brought up to date" in killed.stderr) == (killed_before > 2)
     connect(older).close()
     assert rows(older, VERSION) == [(SCHEMA_VERSION,)]
     assert rows(older, LINES) == before
@@ -87,6 +91,21 @@ def test_several_at_once_migrate_once(older: Path, tmp_path: Path) -> None:
     assert [process.returncode for process in running] == [0, 0, 0], told
     assert rows(older, LINES) == before
     assert [copy.name for copy in tmp_path.glob("*.v1*")] == ["transcript.sqlite.v1"]
+
+
+def test_a_second_one_waits_until_the_first_has_migrated(
+    older: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(file, "PATIENCE_SECONDS", 0.0)
+    with closing(sqlite3.connect(older, isolation_level=None)) as first, ThreadPoolExecutor() as at:
+        first.execute("BEGIN IMMEDIATE")
+        second = at.submit(lambda: connect(older).close())
+        try:
+            assert wait([second], timeout=0.5).not_done, second.exception()
+        finally:
+            first.execute("ROLLBACK")
+        assert second.result() is None
+    assert rows(older, VERSION) == [(SCHEMA_VERSION,)]
 
 
 def test_without_room_nothing_is_changed(older: Path, monkeypatch: pytest.MonkeyPatch) -> None:
