@@ -25,6 +25,8 @@ log = logging.getLogger(__name__)
 TOO_LATE = "written too long ago to be answered"
 NO_LINE = "that message"
 """In place of a line's number: the message that was pointed at is none of this conversation."""
+STEERING = frozenset({"pause", "resume", "topic", "mute", "unmute", "pace"})
+"""Commands that whoever watches elsewhere would wonder at, as friends fall silent."""
 MAX_AUTHOR_CHARS = 80
 """As long as the name of a friend may be."""
 
@@ -93,7 +95,7 @@ class Audience:
             return
         reply_to = self._line_of(platform, event.reply_to)
         addressed = event.addressed or self._speaker_of(reply_to)
-        author = _storable(plain_words(event.author))[:MAX_AUTHOR_CHARS] or "somebody"
+        author = _name(event.author)
         now = self._clock.now()
         is_late = event.at is not None and event.at < now - STILL_WAITING
         why = {"stage": platform.name, "addressed": list(addressed)}
@@ -101,11 +103,10 @@ class Audience:
             why["written_at"] = event.at.isoformat()
         if is_late:
             why["reason"] = TOO_LATE
+        # With its message, as one: else a platform that tells it again would double it.
+        post = (platform.name, event.message_id)
         line_id = await self._writer.write(
-            lambda: self._transcript.add(author, "person", text, why, now, reply_to)
-        )
-        await self._writer.write(
-            lambda: self._transcript.posted(line_id, platform.name, event.message_id)
+            lambda: self._transcript.add(author, "person", text, why, now, reply_to, post=post)
         )
         line = SpokenLine(line_id, author, "", now, by_person=True).reworded(text, self._picker)
         if is_late:
@@ -148,6 +149,9 @@ class Audience:
             lambda: self._transcript.add(event.author, "command", text, why, now)
         )
         await self._stages.when_changed()
+        if is_done and event.name in STEERING:
+            place = platform.name.partition(" ")[0]
+            self._stages.tell_others(platform, f"{_name(event.author)} ({place}), {text}: {answer}")
         if event.answer is None:
             await self._stages.tell(platform, answer)
             return
@@ -194,6 +198,10 @@ class Audience:
             await self._writer.write(lambda: self._transcript.remove_reaction(*kept))
         else:
             await self._writer.write(lambda: self._transcript.add_reaction(*kept, now))
+
+
+def _name(author: str) -> str:
+    return _storable(plain_words(author))[:MAX_AUTHOR_CHARS] or "somebody"
 
 
 def _storable(text: str) -> str:

@@ -114,8 +114,11 @@ class Transcript:
         why: Mapping[str, Any],
         said_at: datetime,
         reply_to: int | None = None,
+        *,
+        post: tuple[str, str] | None = None,
     ) -> int:
-        """Stores a line and returns its id, which is its name everywhere in the show."""
+        """Stores a line and returns its id, which is its name everywhere in the show. `post`: the
+        stage that it comes from, and its message there."""
         assert self.run is not None, "opened for reading only"
         text = storable(text)
         with self._changing():
@@ -127,16 +130,16 @@ class Transcript:
                     text, reply_to, as_json(why),
                 ),
             )  # fmt: skip
+            assert row.lastrowid is not None
             self._index(row.lastrowid, text)
-        assert row.lastrowid is not None
+            if post is not None:
+                self._post(row.lastrowid, *post)
         return row.lastrowid
 
     def posted(self, line_id: int, stage: str, message_id: str) -> None:
         """The line stands on a stage as this message."""
         with self._changing():
-            self._database.execute(
-                "INSERT OR REPLACE INTO posts VALUES (?,?,?)", (line_id, stage, message_id)
-            )
+            self._post(line_id, stage, message_id)
 
     def unsay(self, line_id: int) -> None:
         """Marks a line as taken back; it stays in the file."""
@@ -201,12 +204,17 @@ class Transcript:
         ).fetchone()
         return int(row[0]) if row else None
 
+    def messages_of(self, stage: str, line_id: int) -> list[str]:
+        """All messages of a stage that show a line, in the order in which they came."""
+        rows = self._database.execute(
+            "SELECT message_id FROM posts WHERE stage = ? AND line = ? ORDER BY rowid",
+            (stage, line_id),
+        )
+        return [str(message_id) for (message_id,) in rows]
+
     def message_of(self, stage: str, line_id: int) -> str | None:
-        """The message of a stage that shows a line."""
-        row = self._database.execute(
-            "SELECT message_id FROM posts WHERE stage = ? AND line = ?", (stage, line_id)
-        ).fetchone()
-        return str(row[0]) if row else None
+        """The message of a stage that shows a line; of several the newest."""
+        return next(reversed(self.messages_of(stage, line_id)), None)
 
     def last_message(self, stage: str) -> str | None:
         """The message of a stage that shows the newest line there."""
@@ -335,6 +343,11 @@ class Transcript:
         ]
 
     # --- SQL --------------------------------------------------------------------------------
+
+    def _post(self, line_id: int, stage: str, message_id: str) -> None:
+        self._database.execute(
+            "INSERT OR REPLACE INTO posts VALUES (?,?,?)", (line_id, stage, message_id)
+        )
 
     @contextmanager
     def _changing(self) -> Iterator[None]:

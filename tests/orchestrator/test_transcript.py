@@ -449,3 +449,15 @@ def test_who_said_nothing_takes_no_copy_away(path: Path) -> None:
     shutil.copy(SCHEMA_1, path)
     assert forget_speakers(path, ["Nobody"]) == 0
     assert path.with_name("transcript.sqlite.v1").is_file()
+
+
+def test_a_line_is_stored_with_its_message_or_not_at_all(tmp_path: Path) -> None:
+    with Transcript.open(tmp_path / "t.sqlite", fresh=True, seed=1, now=NOW) as show:
+        line_id = show.add("Sam", "person", "hi", {}, NOW, post=("here", "p1"))
+        assert show.line_of("here", "p1") == line_id
+        show.posted(line_id, "here", "p2")
+        assert show.messages_of("here", line_id) == ["p1", "p2"]
+        assert show.message_of("here", line_id) == "p2"
+        with pytest.raises(sqlite3.IntegrityError):
+            show.add("Sam", "person", "lost?", {}, NOW, post=("here", None))  # type: ignore[arg-type]  # what no file takes
+        assert show.last_id() == line_id
