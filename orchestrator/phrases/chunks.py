@@ -61,33 +61,37 @@ class NounChunks:
     """The noun chunks of a pipeline, ours or another."""
 
     def __init__(self, nlp: Language) -> None:
-        self._nlp = nlp
+        self.nlp = nlp
 
     @property
     def language(self) -> str:
-        return str(self._nlp.lang)
+        return str(self.nlp.lang)
 
     def chunks(self, text: str) -> Iterator[Chunk]:
-        for chunk in self._nlp(text).noun_chunks:
-            yield tuple(_word(word) for word in chunk)
+        with self.nlp.memory_zone():  # else every new word is kept for as long as the show runs
+            found = [tuple(map(_word, chunk)) for chunk in self.nlp(text).noun_chunks]
+        yield from found
 
 
 class PlainRuns:
     """Runs of words that are no stop words, for languages and pipelines without noun chunks."""
 
     def __init__(self, nlp: Language) -> None:
-        self._tokenize = nlp.tokenizer
-        self._stop_words = nlp.Defaults.stop_words
-        self._language = str(nlp.lang)
+        self.nlp = nlp
 
     @property
     def language(self) -> str:
-        return self._language
+        return str(self.nlp.lang)
 
     def chunks(self, text: str) -> Iterator[Chunk]:
+        with self.nlp.memory_zone():
+            found = list(self._runs(text))
+        yield from found
+
+    def _runs(self, text: str) -> Iterator[Chunk]:
         run: list[Word] = []
-        for token in self._tokenize(text):
-            if token.text.casefold() in self._stop_words or token.is_punct:
+        for token in self.nlp.tokenizer(text):
+            if token.text.casefold() in self.nlp.Defaults.stop_words or token.is_punct:
                 if run:
                     yield tuple(run)
                 run = []

@@ -21,6 +21,7 @@ from orchestrator.phrases import (
     PhrasePicker,
     load_picker,
 )
+from orchestrator.phrases.chunks import NounChunks, PlainRuns, load_chunks
 
 FRIENDS = ("Dex", "Juno", "Big Marlow")
 
@@ -195,3 +196,15 @@ def test_plain_words_stand_any_text_too(plain: PhrasePicker, text: str) -> None:
     for phrase in plain.phrases(text):
         assert phrase.weight > 0
         assert len(phrase.text.split()) <= LONGEST_PHRASE_WORDS
+
+
+@pytest.mark.parametrize("language", ["en", "de"])
+def test_new_words_are_not_kept_for_ever(language: str) -> None:
+    """Small models make up words in every line, and shows run for weeks."""
+    reader = load_chunks("", language)
+    list(reader.chunks("The old tuba waits."))
+    assert isinstance(reader, NounChunks | PlainRuns)
+    known = len(reader.nlp.vocab.strings)
+    for number in range(100):
+        assert list(reader.chunks(f"The old tuba{number} waits for walrus{number}y."))
+    assert len(reader.nlp.vocab.strings) <= known + 10
