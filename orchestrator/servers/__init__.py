@@ -195,6 +195,7 @@ def launches(show: Show) -> list[Launch]:
                 friend.name, friend.checkpoint, port, servers.engine, threads,
                 log_file(show.home / "data" / "logs", friend.name),
                 show.settings.generation.banned_words,
+                takes_any_port=not friend.port,
             )
         )  # fmt: skip
     return found

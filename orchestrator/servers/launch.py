@@ -37,7 +37,8 @@ class Patience:
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """How to start one friend's server. Port 0 is any free one."""
+    """How to start one friend's server. Port 0 is any free one; with `takes_any_port`, another one
+    than `port` will do if that is taken by the time of the start."""
 
     name: str
     checkpoint: Path
@@ -46,6 +47,7 @@ class Launch:
     threads: int
     log_file: Path
     banned_words: tuple[str, ...] = ()
+    takes_any_port: bool = False
     program: tuple[str, ...] = (sys.executable, "-m", "model_server")
 
     def command(self) -> list[str]:

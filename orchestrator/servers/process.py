@@ -12,7 +12,7 @@ import random
 import signal
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from orchestrator.errors import OrchestratorError
@@ -135,9 +135,10 @@ class Server:
                 death = _Death(repr(error))
             finally:
                 self._room.give_back(self.launch.name)
-            delay = self._after(death)
-            self.tried.set()
-            await asyncio.sleep(delay)
+            if not self._tries_another_port(death):
+                delay = self._after(death)
+                self.tried.set()
+                await asyncio.sleep(delay)
             # It may have died because others took the memory.
             if not self._room.take(self.launch.name, self.cost.memory_bytes):
                 self._become("does not fit", self._too_large())
@@ -165,6 +166,17 @@ class Server:
         self.url = None
         said = self._hung_because or self._last_words(code)
         return _Death(said, code, time.monotonic() - began)
+
+    def _tries_another_port(self, death: _Death) -> bool:
+        """Whether it may have been for its port that a server did not start: another program may
+        have come to it since it was chosen."""
+        launch = self.launch
+        did_give_up = death.ready_seconds is None and death.code is not None and death.code > 0
+        if not did_give_up or not launch.takes_any_port or launch.port == 0:
+            return False
+        self.launch = replace(launch, port=0)
+        log.info("%s's model server tries any port: %s", launch.name, death.said)
+        return True
 
     def _after(self, death: _Death) -> float:
         """Notes a death; in how many seconds the successor may start."""

@@ -257,8 +257,13 @@ async def test_those_who_fit_into_memory_start_and_the_others_wait_for_room(
     need = cost_of(DEX, "echo").memory_bytes
     memory = [2 * need + need // 2]
     launches = [launch(tmp_path, name, program=program(READY)) for name in ("Ana", "Bo", "Cy")]
-    ready: set[str] = set()
-    async with watched(launches, free=lambda: memory[0] - need * len(ready)) as watch:
+    servers: list[Server] = []
+
+    def free() -> int:
+        return memory[0] - need * sum(server.state.kind == "ready" for server in servers)
+
+    async with watched(launches, free=free) as watch:
+        servers.extend(watch.supervisor.servers.values())
         assert watch.supervisor.notice == (
             "2 of 3 friends fit into 0.2 GB of free memory: Ana, Bo; close programs, or name fewer "
             "friends in settings.toml."
@@ -268,7 +273,6 @@ async def test_those_who_fit_into_memory_start_and_the_others_wait_for_room(
             await watch.server("Cy").when_ready()
         for name in ("Ana", "Bo"):
             await watch.server(name).when_ready()
-            ready.add(name)
         assert watch.server("Cy").state.kind == "does not fit"
         memory[0] = PLENTY
         await watch.until(lambda: watch.server("Cy").state.kind == "ready")
@@ -372,3 +376,19 @@ def of_session(session: int) -> list[psutil.Process]:
             if os.getsid(process.pid) == session and process.status() != psutil.STATUS_ZOMBIE:
                 found.append(process)
     return found
+
+
+async def test_a_port_that_somebody_took_since_it_was_chosen_costs_no_friend(
+    tmp_path: Path,
+) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        patience = Patience(bench_seconds=3600, restarts=0)
+        meant = launch(tmp_path, port=port, takes_any_port=True)
+        async with watched([meant], patience=patience) as watch:
+            server = watch.server()
+            await asyncio.wait_for(server.tried.wait(), 120)
+            assert watch.kinds["Dex"] == ["ready"]
+            assert not (await server.when_ready()).endswith(f":{port}")
