@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, Locator, Page, expect
+from playwright.async_api import Browser, Locator, Page, Route, expect
 
 from tests.browser import Complaints, NewPage, barriers, connected, pages_of
 from tests.orchestrator.web_show import DISCORD_LINE, MARKUP, MARKUP_LINE, WebShow, web_show
@@ -497,3 +497,25 @@ async def test_a_cards_facts_are_those_of_the_friend(visit: Visit) -> None:
     card = page.get_by_role("dialog", name="Juno")
     await expect(card).to_contain_text(re.compile(r"A bot that learnt from [\d,]+ messages"))
     await expect(card.locator(".facts")).to_contain_text("style")
+
+
+async def test_what_is_taken_back_while_a_page_loads_is_gone_there(
+    visit: Visit, new_page: NewPage, show: WebShow
+) -> None:
+    other = await visit()
+    await say(other, "Priya, what about the tuba")
+    await answered(other, "what about the tuba")
+    name = await other.locator(".line.friend").last.get_attribute("id")
+    assert name is not None
+    page = await new_page(reduced_motion=CALM)
+
+    async def late(route: Route) -> None:
+        response = await route.fetch()
+        if not await other.locator(f"#{name}").get_by_text("taken back").count():
+            await say(other, f"/oops {name.removeprefix('line-')}")
+            await other.locator(f"#{name}").get_by_text("taken back").wait_for()
+        await route.fulfill(response=response)
+
+    await page.route("**/api/lines?*", late, times=1)
+    await page.goto(show.url)
+    await expect(page.locator(f"#{name}")).to_contain_text("taken back", timeout=LIMIT_MS)

@@ -79,17 +79,13 @@ function heard(message) {
   }
 }
 
-async function hello({ state, lines = [], reload }) {
+async function hello({ state }) {
   update(state);
   live.tell({ type: "visible", visible: !document.hidden });
-  if (!wasUp) {
-    wasUp = true;
-    if (reload) await told(talk.startAgain());
-    else lines.forEach((line) => talk.add(line));
-    return;
-  }
-  // Who is there, and what has been changed, may be otherwise after a break.
-  await told(showFriends());
+  // Who is there may be otherwise after a break.
+  if (wasUp) await told(showFriends());
+  wasUp = true;
+  // What was changed since the lines were read, no greeting tells.
   await told(talk.catchUp());
 }
 

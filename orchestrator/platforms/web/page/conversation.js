@@ -22,6 +22,7 @@ export class Conversation {
   #stays = true;
   #current = null;
   #height = 0;
+  #changes = 0;
 
   /** `people` as in line.js; `unread(count)` hears how many lines the reader has not seen. */
   constructor(people, unread) {
@@ -99,6 +100,7 @@ export class Conversation {
 
   /** A line reads otherwise now. */
   change(line) {
+    this.#changes += 1;
     const row = this.#rows.get(line.id);
     if (!row) return;
     changeRow(row, line, this.people, this.find);
@@ -107,6 +109,7 @@ export class Conversation {
   }
 
   unsay(id) {
+    this.#changes += 1;
     const line = this.find(id);
     if (line) this.change({ ...line, unsaid: true });
   }
@@ -122,7 +125,7 @@ export class Conversation {
     let after = first && first - 1;
     let page;
     do {
-      page = await get("/api/lines", first ? { after, limit: REREAD } : { limit: REREAD });
+      page = await this.#read(first ? { after, limit: REREAD } : { limit: REREAD });
       if (first && after < first && page.lines[0]?.id !== first) return this.startAgain();
       page.lines.forEach((line) => this.add(line));
       after = page.lines.at(-1)?.id;
@@ -163,10 +166,21 @@ export class Conversation {
   async #fetch(query, show) {
     this.#loading = true;
     try {
-      show(await get("/api/lines", query));
+      show(await this.#read(query));
     } finally {
       this.#loading = false;
     }
+  }
+
+  /** Lines as they read now: again, if any was changed while they were on their way. */
+  async #read(query) {
+    let changes;
+    let page;
+    do {
+      changes = this.#changes;
+      page = await get("/api/lines", query);
+    } while (changes !== this.#changes);
+    return page;
   }
 
   #replace(page) {
