@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import random
 import shlex
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import aiohttp
 
 from model_server import wire
 from model_server.checkpoint_format import Manifest
@@ -29,7 +27,7 @@ from orchestrator.platforms import Platform
 from orchestrator.replay import conversation_chance, settings_of_run
 from orchestrator.resuming import as_before, take_up
 from orchestrator.servers import Servers
-from orchestrator.servers.client import KEY_VARIABLE
+from orchestrator.servers.session import server_session
 from orchestrator.settings import Friend, GenerationSettings, Show, read_show
 from orchestrator.stages import Stages
 from orchestrator.staging import on_stage, stages_of
@@ -90,7 +88,7 @@ async def _until_stopped(show: Show, options: ShowOptions) -> None:
     )
     playing = asyncio.create_task(play(show, options, stages))
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in _ending_signals():
         try:
             loop.add_signal_handler(number, playing.cancel)
         except NotImplementedError:  # Windows: Ctrl-C arrives as KeyboardInterrupt
@@ -101,12 +99,20 @@ async def _until_stopped(show: Show, options: ShowOptions) -> None:
         return
 
 
+def _ending_signals() -> Iterator[signal.Signals]:
+    yield signal.SIGINT
+    yield signal.SIGTERM
+    # A terminal that is closed; with nohup the show outlives it.
+    if sys.platform != "win32" and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        yield signal.SIGHUP
+
+
 async def play(show: Show, options: ShowOptions, stages: Mapping[str, Sequence[Platform]]) -> None:
     """Puts everything together and lets the friends talk on the stages of each conversation,
     until cancelled or enough lines are said. Raises OrchestratorError."""
     settings = show.settings
     async with AsyncExitStack() as stack:
-        session = await stack.enter_async_context(aiohttp.ClientSession(headers=key_headers()))
+        session = await stack.enter_async_context(server_session(show))
         # spaCy takes as long to load as the servers to start.
         names = [name for friend in show.friends for name in (friend.name, *friend.aliases)]
         loading = _in_the_background(
@@ -194,12 +200,6 @@ async def _one_conversation(
             await swarm.run(options.lines)
         finally:
             await swarm.stages.close()
-
-
-def key_headers() -> dict[str, str] | None:
-    """What model servers that ask for a key are to be sent."""
-    key = os.environ.get(KEY_VARIABLE)
-    return {"Authorization": f"Bearer {key}"} if key else None
 
 
 def _in_the_background(load: Callable[[], PhrasePicker]) -> asyncio.Future[PhrasePicker]:

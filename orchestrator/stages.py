@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
@@ -90,8 +90,7 @@ class Stages:
         if not self._stages:
             self.all_lost.set()  # the show ends with these words
         else:
-            log.error("%s: %s", platform.name, why)
-            await self.notice(f"The show goes on without {platform.name}: {why}")
+            await self.alarm(f"The show goes on without {platform.name}: {why}")
         await closed([platform])
 
     # --- what is shown --------------------------------------------------------------------------
@@ -189,9 +188,9 @@ class Stages:
 
         # Looked up when it is its turn: a stage that is behind shows the line only then.
         async def change() -> str | None:
-            message_id = self._message_on(platform, line_id)
-            if message_id and "edit" in platform.capabilities:
-                await platform.edit(message_id, speaker, text)
+            messages = self._messages_on(platform, line_id)
+            if messages and "edit" in platform.capabilities:
+                await _each(messages, lambda message: platform.edit(message, speaker, text))
             elif may_be_said:
                 return await platform.say(line_id, speaker, text)
             return None
@@ -222,15 +221,17 @@ class Stages:
         platform = stage.platform
 
         async def remove() -> None:
-            message_id = self._message_on(platform, line_id)
-            if message_id and "delete" in platform.capabilities:
-                await platform.delete(message_id)
+            if "delete" in platform.capabilities:
+                await _each(self._messages_on(platform, line_id), platform.delete)
 
         await self._try(stage, remove, MOST_CHANGES)
 
-    def _message_on(self, platform: Platform, line_id: int) -> str | None:
-        found = self._transcript.message_of(platform.name, line_id)
-        return past_message(line_id) if not found and "past" in platform.capabilities else found
+    def _messages_on(self, platform: Platform, line_id: int) -> list[str]:
+        """All that show the line there."""
+        found = self._transcript.messages_of(platform.name, line_id)
+        if "echo" in platform.capabilities:
+            found = found[-1:]  # what a person sent there is not what is shown
+        return found or ([past_message(line_id)] if "past" in platform.capabilities else [])
 
     async def typing(self, friend: str) -> None:
         """Shows it where that can be at once: nobody waits for it."""
@@ -240,12 +241,25 @@ class Stages:
                 _ = self._task(self._try(stage, partial(platform.typing, friend)))
 
     async def notice(self, text: str) -> None:
-        """Tells something about the show itself everywhere."""
-        telling = {
-            self._task(self._try(stage, partial(stage.platform.notice, text))): stage
-            for stage in self._stages.values()
-        }
+        """Tells something about the show itself wherever that can be now."""
+        await self._patiently(self._telling(self._stages.values(), text))
+
+    async def alarm(self, text: str) -> None:
+        """Tells of trouble everywhere; in the log, too, unless whoever started the show sees it."""
+        telling = self._telling(self._stages.values(), text)
+        is_seen = any("operator" in stage.platform.capabilities for stage in telling.values())
+        log.log(logging.INFO if is_seen else logging.ERROR, "%s", text)
         await self._patiently(telling)
+
+    def tell_others(self, origin: Platform, text: str) -> None:
+        """A notice on all platforms but that one, soon."""
+        self._telling(self._but_not(origin), text)
+
+    def _telling(self, stages: Iterable[Stage], text: str) -> dict[asyncio.Task[Any], Stage]:
+        return {
+            self._task(self._try(stage, partial(stage.platform.notice, text))): stage
+            for stage in stages if stage.platform.ready.is_set()
+        }  # fmt: skip
 
     async def tell(self, platform: Platform, text: str) -> None:
         """A notice on one platform only."""
@@ -297,6 +311,18 @@ class Stages:
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=CLOSING_SECONDS)
         await closed(self.platforms)
+
+
+async def _each(messages: Iterable[str], change: Callable[[str], Awaitable[None]]) -> None:
+    """Changes all of them; raises StageFailed afterwards if one could not be."""
+    failure = None
+    for message_id in messages:
+        try:
+            await change(message_id)
+        except StageFailed as error:
+            failure = error
+    if failure:
+        raise failure
 
 
 def _failed(task: asyncio.Task[Any]) -> None:

@@ -69,7 +69,7 @@ class Swarm:
         self._drawing = Drawing(conversation, friends, sampling, self._last_line_id)
         self._writer = writer or Writer()
         self.stages = Stages(platforms, transcript, self._writer)
-        self._writer.tell = self.stages.notice
+        self._writer.tell = self.stages.alarm
         self._said = 0
         self._silences = 0
         self._doing_now = ""
@@ -319,7 +319,7 @@ class Swarm:
         return "" if state.kind == "ready" else state.kind
 
     def doing(self) -> str:
-        return self._doing
+        return self._doing if self.control.running.is_set() else ""  # whoever typed stands still
 
     def _friends_line(self, line_id: int | None, wanted: str) -> TranscriptLine:
         line = self._line(line_id, wanted)

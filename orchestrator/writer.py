@@ -28,7 +28,7 @@ class Writer:
         self._full_seconds = full_seconds
         self._locked_seconds = locked_seconds
         self._in_trouble = False
-        self.tell: Callable[[str], Awaitable[None]] | None = None
+        self.tell: Callable[[str], Awaitable[None]] = _log
 
     async def write(self, action: Callable[[], Result]) -> Result:
         has_waited = False
@@ -51,6 +51,8 @@ class Writer:
         if self._in_trouble:
             return
         self._in_trouble = True
-        log.error("%s", text)
-        if self.tell:
-            await self.tell(text)
+        await self.tell(text)
+
+
+async def _log(text: str) -> None:
+    log.error("%s", text)

@@ -85,9 +85,11 @@ def botconvo_here(*arguments: object) -> subprocess.CompletedProcess[str]:
 
 
 def in_company(seconds: float) -> float:
-    """How long something quick may take: longer where workers of pytest-xdist share the
-    processors. Alone, a test holds the program to what it promises."""
-    return seconds * 4 if "PYTEST_XDIST_WORKER" in os.environ else seconds
+    """How long something quick may take: longer where workers of pytest-xdist, or whatever else
+    runs, share the processors. Alone, a test holds the program to what it promises."""
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
+    usual = 4 if "PYTEST_XDIST_WORKER" in os.environ else 1
+    return seconds * max(usual, 2 * load / (os.cpu_count() or 1))
 
 
 def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import io
 import logging
 import os
@@ -20,6 +21,7 @@ from prompt_toolkit.completion import CompleteEvent
 from prompt_toolkit.document import Document
 from prompt_toolkit.utils import get_cwidth
 
+from orchestrator.errors import StageLost
 from orchestrator.platforms.live_terminal.completion import LineCompleter, completes_by_itself
 from orchestrator.platforms.live_terminal.platform import LiveTerminal
 from orchestrator.platforms.live_terminal.streams import lines_above
@@ -181,6 +183,21 @@ async def test_lines_of_other_stages_that_change_are_told_below(
         "Dex: from before the start",
         "Taken back: Dex: from before the start",
     ]
+
+
+async def test_a_terminal_that_takes_no_more_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    class HungUp(io.StringIO):
+        def write(self, text: str) -> int:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    stage = LiveTerminal({})
+    monkeypatch.setattr(sys, "stdout", HungUp())
+    for showing in (
+        stage.relay(1, "Ana", "soup", "discord 12"), stage.notice("Nobody speaks."),
+        stage.edit("said-1", "Ana", "tea"), stage.delete("said-1"),
+    ):  # fmt: skip
+        with pytest.raises(StageLost, match="Nothing more can be printed"):
+            await showing
 
 
 @given(st.text(), st.integers(2, 60), st.integers(0, 20))

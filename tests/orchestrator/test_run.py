@@ -68,7 +68,7 @@ def test_ten_lines_come_out_of_a_pipe_the_same_on_every_run(home: Path) -> None:
     assert other.stdout != runs[0].stdout
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
 def test_it_ends_within_two_seconds_and_leaves_no_server(home: Path, how: signal.Signals) -> None:
     with running() as process:
         read_lines(process.stdout, 3)
@@ -76,9 +76,10 @@ def test_it_ends_within_two_seconds_and_leaves_no_server(home: Path, how: signal
         assert len(servers) == 2
         began = time.monotonic()
         process.send_signal(how)
-        process.wait(timeout=10)
-        _, alive = psutil.wait_procs(servers, timeout=in_company(2) - (time.monotonic() - began))
+        process.wait(timeout=60)
+        _, alive = psutil.wait_procs(servers, timeout=60)
         assert alive == []
+        assert time.monotonic() - began < in_company(2)
         assert process.returncode == (-signal.SIGKILL if how == signal.SIGKILL else 0)
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from orchestrator.errors import StageFailed, StageLost
 from orchestrator.platforms import Capability, Command, Deletion, Edit, Event, PersonLine
-from orchestrator.platforms.scripted import ScriptedPlatform
+from orchestrator.platforms.scripted import ScriptedPlatform, Shown
 from orchestrator.stage import LONGEST_BACKLOG
 from orchestrator.stages import Stages
 from orchestrator.transcript import Transcript
@@ -340,5 +340,95 @@ async def test_what_a_command_changed_is_written_down_before_any_stage_shows_it(
     play.stage.do(Command("Sam", name, ""))
     await asyncio.wait_for(told.wait(), 20)
     assert rows == [f"/{name}"]
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_all_messages_that_show_a_line_are_changed_and_taken_back(
+    transcript: Transcript,
+) -> None:
+    """As where a message was lost and is shown again; one that is gone keeps none of the others."""
+
+    class OneGone(ScriptedPlatform):
+        def _find(self, message_id: str) -> Shown:
+            if message_id == "gone":
+                raise StageFailed("it is gone")
+            return super()._find(message_id)
+
+    here = OneGone("here")
+    stages = Stages([here], transcript, Writer())
+    line_id = said(transcript, "soup")
+    transcript.posted(line_id, "here", "gone")
+    for message_id in ("m1", "m2"):
+        here.shown.append(Shown(message_id, "Ada", "soup"))
+        transcript.posted(line_id, "here", message_id)
+    stages.reword(line_id, "Ada", "stew")
+    await here.when(lambda: [shown.text for shown in here.shown] == ["stew", "stew"])
+    stages.take_back(line_id)
+    await here.when(lambda: all(shown.deleted for shown in here.shown))
+    await stages.close()
+
+
+async def test_where_lines_are_echoed_the_echo_is_changed(transcript: Transcript) -> None:
+    """And not what the person sent, which is no message there."""
+    here = ScriptedPlatform("here")
+    here.capabilities |= {"echo"}
+    stages = Stages([here], transcript, Writer())
+    line_id = transcript.add("Sam", "person", "soup?", {}, NOW, post=("here", "typed-1"))
+    stages.relay(here, line_id, "Sam", "soup?")
+    await here.when_shown(1)
+    stages.take_back(line_id)
+    await here.when(lambda: here.shown[0].deleted)
+    await stages.close()
+
+
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        (("mute", "cy"), ["Sam (here), /mute cy: Cy is silent until /unmute Cy."]),
+        (("mute", "Nobody"), []),
+        (("why", ""), []),
+    ],
+)
+async def test_who_steers_on_one_stage_is_told_on_the_others(
+    start: Start, command: tuple[str, str], told: list[str]
+) -> None:
+    here, there, away = (ScriptedPlatform(name) for name in ("here", "there", "away"))
+    away.ready.clear()
+    play = await start(numbered(), stage=here, more=[there, away])
+    play.swarm.control.pause()
+    running = asyncio.create_task(play.swarm.run())
+    here.do(Command("Sam", *command))
+    here.do(Command("Sam", "resume", ""))
+    *others, last = await there.when_noticed(len(told) + 1)
+    assert (others, last) == (told, "Sam (here), /resume: On with the show.")
+    assert not any("Sam" in notice for notice in here.notices)
+    assert away.notices == []
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
+@pytest.mark.parametrize("is_seen", [True, False])
+async def test_trouble_is_in_the_log_unless_whoever_started_the_show_sees_it(
+    transcript: Transcript, caplog: pytest.LogCaptureFixture, is_seen: bool
+) -> None:
+    here, there = ScriptedPlatform("here"), ScriptedPlatform("there")
+    if not is_seen:
+        here.capabilities -= {"operator"}
+    stages = Stages([here, there], transcript, Writer())
+    await stages.lose(there, "The token is wrong.")
+    text = "The show goes on without there: The token is wrong."
+    assert here.notices == [text]
+    errors = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
+    assert errors == ([] if is_seen else [text])
+    await stages.close()
+
+
+async def test_nobody_seems_to_type_while_the_show_is_paused(start: Start) -> None:
+    play = await start(numbered())
+    running = asyncio.create_task(play.swarm.run())
+    await play.stage.when_shown(1)
+    play.swarm.control.pause()
+    assert play.swarm.control.status() == "paused, pace 1: Ada, Bo, Cy"
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)

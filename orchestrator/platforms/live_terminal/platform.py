@@ -7,12 +7,13 @@ import asyncio
 import re
 import uuid
 from collections import OrderedDict, deque
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 
 from orchestrator.backstage import Backstage
 from orchestrator.control import HELP
-from orchestrator.errors import StageLost
+from orchestrator.errors import OrchestratorError, StageLost
 from orchestrator.platforms import Capability, Command, Event, PersonLine
 from orchestrator.platforms.live_terminal.completion import LineCompleter, Options
 from orchestrator.platforms.live_terminal.ink import YOU, printable
@@ -76,7 +77,8 @@ class LiveTerminal:
 
     def _show(self, message_id: str, speaker: str, name: str, text: str) -> str:
         self._remember(message_id, printable(name), printable(text))
-        self._screen.say(name, self._colors.get(speaker), text)
+        with _lost_with_it():
+            self._screen.say(name, self._colors.get(speaker), text)
         return message_id
 
     def _remember(self, message_id: str, name: str, text: str) -> None:
@@ -85,7 +87,11 @@ class LiveTerminal:
             self._shown.popitem(last=False)
 
     async def notice(self, text: str) -> None:
-        self._screen.show_aside("\n".join(map(printable, text.split("\n"))))
+        self._tell("\n".join(map(printable, text.split("\n"))))
+
+    def _tell(self, text: str) -> None:
+        with _lost_with_it():
+            self._screen.show_aside(text)
 
     async def typing(self, friend: str) -> None:
         """The line of the state says so as long as it is so."""
@@ -96,11 +102,11 @@ class LiveTerminal:
         text = printable(text)
         self._remember(message_id, name, text)
         instead = f" (instead of: {old})" if old else ""
-        self._screen.show_aside(f"{name}: {text}{instead}")
+        self._tell(f"{name}: {text}{instead}")
 
     async def delete(self, message_id: str) -> None:
         name, old = self._shown.pop(message_id, ("", ""))
-        self._screen.show_aside(f"Taken back: {name}: {old}" if name else "A line is taken back.")
+        self._tell(f"Taken back: {name}: {old}" if name else "A line is taken back.")
 
     async def close(self) -> None:
         await self._screen.close()
@@ -168,3 +174,12 @@ class LiveTerminal:
             "topic": self._topics,
             "why": lines, "again": lines, "oops": lines,
         }  # fmt: skip
+
+
+@contextmanager
+def _lost_with_it() -> Iterator[None]:
+    """A terminal that takes no more is gone."""
+    try:
+        yield
+    except OrchestratorError as error:
+        raise StageLost(str(error)) from error

@@ -12,7 +12,7 @@ import asyncio
 import signal
 import sys
 from collections.abc import Callable, Iterable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 
 from prompt_toolkit.application import Application
 from prompt_toolkit.buffer import Buffer, CompletionState
@@ -96,7 +96,7 @@ class Screen:
         await is_drawn.wait()
 
         def show(line: str) -> None:
-            loop.call_soon_threadsafe(self.show_aside, printable(line))
+            loop.call_soon_threadsafe(self._show_what_is_logged, printable(line))
 
         self._streams.enter_context(lines_above(show))
 
@@ -113,7 +113,8 @@ class Screen:
         """Takes the input line away and leaves the terminal as it was."""
         self._streams.close()
         await asyncio.sleep(0)  # a last line of the streams is shown by a callback
-        if self._app is not None and self._app.is_running:
+        ending = self._app.future if self._app is not None else None
+        if self._app is not None and ending is not None and not ending.done():
             self._app.exit()
         if self._running is not None:
             await self._running
@@ -135,6 +136,10 @@ class Screen:
         for line in text.split("\n"):
             rows = wrapped(line, self._columns, _hanging(line))
             self._put(dimmed(row) if self.has_colors else row for row in rows)
+
+    def _show_what_is_logged(self, line: str) -> None:
+        with suppress(OrchestratorError):  # else that would be logged, too, for ever
+            self.show_aside(line)
 
     def refresh(self) -> None:
         """Something that is drawn has changed."""
@@ -239,6 +244,10 @@ class _InlineApplication(Application[None]):
         output.flush()
         self.renderer.reset(leave_alternate_screen=False)
         self.invalidate()
+
+    def _redraw(self, render_as_done: bool = False) -> None:
+        with suppress(OSError):  # the terminal is gone, as the end of the input tells
+            super()._redraw(render_as_done)
 
     def _on_resize(self) -> None:
         screen = self.renderer.last_rendered_screen
