@@ -66,7 +66,7 @@ def _patient(path: Path | None, is_deep: bool) -> Patient:
     written: dict[str, Any] = {}
     if path is not None:
         with contextlib.suppress(OSError, ValueError):  # read_show says it better
-            written = tomllib.loads(path.read_text(encoding="utf-8"))
+            written = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     try:
         show = read_show(path)
     except OrchestratorError as error:

@@ -3,11 +3,12 @@ and the way there from nothing. Loads discord.py only if the settings name a sta
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from orchestrator.checks import Finding, Patient
+from orchestrator.checks.chat_stages import Findings, chat_stages
 from orchestrator.platforms.discord.settings import DiscordStage
+from orchestrator.settings import Show
 
 PORTAL = "https://discord.com/developers/applications"
 PERMISSIONS = 275414846464
@@ -38,15 +39,10 @@ STEPS = (
 
 def discord(patient: Patient) -> Iterator[Finding]:
     """Every stage in a Discord channel; the steps to one if there is none and it is asked for."""
-    if patient.show is None:
-        return
-    stages = [s for s in patient.show.settings.stages if isinstance(s, DiscordStage)]
-    if stages:
+
+    def inspected(show: Show, stages: Sequence[DiscordStage]) -> Findings:
         from orchestrator.platforms.discord.inspection import inspected
 
-        yield from asyncio.run(inspected(patient.show, stages, is_posting=patient.is_posting))
-    elif patient.platform == "discord":
-        yield Finding("problem", "discord", "the settings have no stage there yet",
-                      "take these steps")  # fmt: skip
-        for number, text in enumerate(STEPS, start=1):
-            yield Finding("step", f"step {number}", text)
+        return inspected(show, stages, is_posting=patient.is_posting)
+
+    return chat_stages(patient, DiscordStage, inspected, STEPS)

@@ -3,11 +3,12 @@ way there from nothing. Loads python-telegram-bot only if the settings name a st
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from orchestrator.checks import Finding, Patient
+from orchestrator.checks.chat_stages import Findings, chat_stages
 from orchestrator.platforms.telegram.settings import TelegramStage
+from orchestrator.settings import Show
 
 STEPS = (
     "In Telegram, open a chat with @BotFather, send /newbot, and choose a name and a user name "
@@ -39,15 +40,10 @@ STEPS = (
 
 def telegram(patient: Patient) -> Iterator[Finding]:
     """Every stage in a Telegram group; the steps to one if there is none and it is asked for."""
-    if patient.show is None:
-        return
-    stages = [s for s in patient.show.settings.stages if isinstance(s, TelegramStage)]
-    if stages:
+
+    def inspected(show: Show, stages: Sequence[TelegramStage]) -> Findings:
         from orchestrator.platforms.telegram.inspection import inspected
 
-        yield from asyncio.run(inspected(patient.show, stages, is_posting=patient.is_posting))
-    elif patient.platform == "telegram":
-        yield Finding("problem", "telegram", "the settings have no stage there yet",
-                      "take these steps")  # fmt: skip
-        for number, text in enumerate(STEPS, start=1):
-            yield Finding("step", f"step {number}", text)
+        return inspected(show, stages, is_posting=patient.is_posting)
+
+    return chat_stages(patient, TelegramStage, inspected, STEPS)

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from .world import JSON, Bot, Chat, Message
+from .world import JSON, Bot, Chat, Message, Person
 
 IS_THERE = ("member", "administrator", "creator", "restricted")
 COMMAND = re.compile(r"[a-z0-9_]{1,32}")
@@ -36,7 +36,9 @@ class Methods:
         methods: Mapping[str, Callable[[Bot, JSON], Any]] = {
             "getMe": lambda bot, _: bot.about_itself(),
             "getChat": self._get_chat, "getChatMember": self._get_member,
-            "sendMessage": self._send, "sendChatAction": self._act,
+            "getChatAdministrators": self._get_administrators,
+            "sendMessage": self._send, "sendDocument": self._send_document,
+            "sendChatAction": self._act,
             "editMessageText": self._edit, "deleteMessage": self._delete,
             "answerCallbackQuery": self._toast, "setMyCommands": self._commands,
             "setWebhook": self._set_webhook, "deleteWebhook": self._delete_webhook,
@@ -81,6 +83,10 @@ class Methods:
         chat = self.chat(bot, given)
         return member(bot, chat.bots[bot])
 
+    def _get_administrators(self, bot: Bot, given: JSON) -> list[JSON]:
+        chat = self.chat(bot, given)
+        return [member(person, "administrator") for person in chat.administrators]
+
     def _act(self, bot: Bot, given: JSON) -> bool:
         chat = self._writable(bot, given)
         chat.actions.append((bot, given["action"]))
@@ -103,6 +109,15 @@ class Methods:
             message.reply_to = _found(chat, reply["message_id"])
             if message.reply_to is None and not reply.get("allow_sending_without_reply"):
                 raise Refusal(400, "Bad Request: message to be replied not found")
+        chat.messages.append(message)
+        return message.as_json()
+
+    def _send_document(self, bot: Bot, given: JSON) -> JSON:
+        chat = self._chats.get(given["chat_id"])
+        if chat is None or not chat.has_started:
+            raise Refusal(403, "Forbidden: bot can't initiate conversation with a user")
+        chat = self._writable(bot, given)
+        message = Message(chat.next_id(), chat, bot, "", document=given["document"])
         chat.messages.append(message)
         return message.as_json()
 
@@ -149,9 +164,14 @@ class Methods:
             if not 1 <= len(command["description"]) <= 256:
                 raise Refusal(400, "Bad Request: BOT_COMMAND_DESCRIPTION_INVALID")
         scope = given.get("scope", {"type": "default"})
-        if scope["type"] == "chat":
-            self.chat(bot, scope)
-        bot.commands[scope["type"]] = given["commands"]
+        kind = scope["type"]
+        if "chat_id" in scope:
+            chat = self.chat(bot, scope)
+            if kind == "chat_member":
+                if scope["user_id"] not in {person.id for person in chat.people}:
+                    raise Refusal(400, "Bad Request: PARTICIPANT_ID_INVALID")
+                kind += f" {scope['user_id']}"
+        bot.commands[kind] = given["commands"]
         return True
 
     def _set_webhook(self, bot: Bot, given: JSON) -> bool:
@@ -166,9 +186,9 @@ class Methods:
         return True
 
 
-def member(bot: Bot, status: str) -> JSON:
+def member(who: Bot | Person, status: str) -> JSON:
     """A ChatMember."""
-    found: JSON = {"user": bot.as_json(), "status": status}
+    found: JSON = {"user": who.as_json(), "status": status}
     if status == "administrator":
         rights = (
             "can_be_edited", "is_anonymous", "can_manage_chat", "can_delete_messages",

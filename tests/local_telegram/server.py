@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import json
 import time
 from collections.abc import Callable
 from types import TracebackType
@@ -15,7 +14,8 @@ from aiohttp import web
 
 from tests.local_discord.waiting import Changes
 
-from .faults import OTHER_COPY, REVOKED, Fault, Faults
+from .answers import error_answer, failing_answer, value_of
+from .faults import OTHER_COPY, REVOKED, Faults
 from .methods import IS_THERE, Methods, Refusal, member
 from .world import JSON, Bot, Chat, Kind, Message, Person, entities_of
 
@@ -111,10 +111,11 @@ class LocalTelegram:
 
     def says(
         self, person: Person, chat: Chat, text: str, *, reply_to: Message | None = None,
-        seconds_ago: int = 0,
+        seconds_ago: int = 0, in_name_of: Chat | None = None,
     ) -> Message:  # fmt: skip
         at = int(time.time()) - seconds_ago
         message = Message(chat.next_id(), chat, person, text, at, entities_of(text), reply_to)
+        message.in_name_of = in_name_of
         chat.messages.append(message)
         for bot, status in chat.bots.items():
             if status in IS_THERE and _may_read(bot, status, message):
@@ -194,24 +195,24 @@ class LocalTelegram:
         assert isinstance(request.transport, asyncio.Transport)
         self._transports.add(request.transport)
         method = request.match_info["method"]
-        given = {key: _value(key, str(text)) for key, text in (await request.post()).items()}
+        given = {key: value_of(key, text) for key, text in (await request.post()).items()}
         if self.keeps_calls:
             self.calls.append((method, given))
         self._changes.notify()
         bot = self._bots.get(request.match_info["token"])
         if bot is None:
-            return _error(Refusal(404, "Not Found"))
+            return error_answer(Refusal(404, "Not Found"))
         if bot.is_revoked:
-            return _failing(REVOKED, request)
+            return failing_answer(REVOKED, request)
         fault = self.faults.for_request(method)
         if fault is not None and not fault.accepted:
-            return _failing(fault, request)
+            return failing_answer(fault, request)
         try:
             result = await self._result(bot, method, given)
         except Refusal as refusal:
-            return _error(refusal)
+            return error_answer(refusal)
         if fault is not None:
-            return _failing(fault, request)
+            return failing_answer(fault, request)
         return web.json_response({"ok": True, "result": result})
 
     async def _result(self, bot: Bot, method: str, given: JSON) -> Any:
@@ -274,32 +275,5 @@ def _may_read(bot: Bot, status: str, message: Message) -> bool:
     return command.startswith("/") and command.partition("@")[2] in ("", bot.username)
 
 
-def _value(key: str, text: str) -> Any:
-    if key in ("text", "url", "secret_token", "callback_query_id", "action"):
-        return text
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text
-
-
 def _emoji(text: str) -> list[JSON]:
     return [{"type": "emoji", "emoji": text}] if text else []
-
-
-def _error(refusal: Refusal) -> web.Response:
-    body: JSON = {
-        "ok": False, "error_code": refusal.status, "description": refusal.description,
-    }  # fmt: skip
-    if refusal.parameters:
-        body["parameters"] = refusal.parameters
-    return web.json_response(body, status=refusal.status)
-
-
-def _failing(fault: Fault, request: web.Request) -> web.Response:
-    if not fault.status:
-        assert request.transport is not None
-        request.transport.abort()
-        return web.Response()
-    parameters = {"retry_after": fault.retry_after_s} if fault.retry_after_s else {}
-    return _error(Refusal(fault.status, fault.description, **parameters))

@@ -3,26 +3,33 @@ stand on."""
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import warnings
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
 import pytest
 
 from model_server.checkpoint_format import Manifest
 from orchestrator.backstage import Backstage
-from orchestrator.platforms import Event
 from orchestrator.platforms.discord.settings import DiscordStage
 from orchestrator.settings import COLORS, Friend, Settings, Show
 from orchestrator.tokens import Tokens
 from orchestrator.transcript import Transcript
 from tests.local_discord import Bot, Channel, Guild, LocalDiscord, Message, Person
+from tests.orchestrator.chat_house import (
+    PATIENCE_SECONDS,
+    Ears,
+    Told,
+    listening_to,
+    ready,
+    token_file,
+    transcript_in,
+)
 
 with warnings.catch_warnings():
     # Python 3.11 warns of its own `audioop`, which discord.py imports for voice.
@@ -44,13 +51,12 @@ __all__ = [
     "connection",
     "hearing",
     "quick",
+    "ready",
     "told",
     "typing_sign",
 ]
 
 FRIENDS = ("Dex", "Bort", "Mo")
-PATIENCE_SECONDS = 20.0
-EventKind = TypeVar("EventKind")
 
 SMALL_PICTURE = bytes.fromhex(
     "89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c489"
@@ -71,45 +77,18 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backoff, "FIRST_SECONDS", 0.05)
 
 
-class Told(logging.Handler):
-    """What the log warns of, or more than that."""
-
-    def __init__(self, level: int = logging.WARNING) -> None:
-        super().__init__(level)
-        self.lines: list[str] = []
-        self._changed = asyncio.Event()
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self.lines.append(record.getMessage())
-        self._changed.set()
-
-    async def wait(self, words: str) -> None:
-        """Until some line has these words."""
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            while not any(words in line for line in self.lines):
-                self._changed.clear()
-                await self._changed.wait()
-
-
 @pytest.fixture
 def told() -> Iterator[Told]:
     """The warnings of the Discord stage."""
-    log, handler = logging.getLogger("orchestrator.platforms.discord"), Told()
-    log.addHandler(handler)
-    yield handler
-    log.removeHandler(handler)
+    with listening_to("orchestrator.platforms.discord", logging.WARNING) as told:
+        yield told
 
 
 @pytest.fixture
 def announced() -> Iterator[Told]:
     """What whoever started the show gets to read."""
-    log, handler = logging.getLogger("orchestrator.show"), Told(logging.INFO)
-    level = log.level
-    log.setLevel(logging.INFO)
-    log.addHandler(handler)
-    yield handler
-    log.removeHandler(handler)
-    log.setLevel(level)
+    with listening_to("orchestrator.show", logging.INFO) as told:
+        yield told
 
 
 @dataclass
@@ -132,10 +111,7 @@ class House:
         self.bot = self.local.add_bot("BotConvo", self.guild)
 
     def token_file(self, name: str, token: str) -> Path:
-        path = self.home / name
-        path.write_text(token)
-        path.chmod(0o600)
-        return path
+        return token_file(self.home / name, token)
 
     def settings(self, **changes: Any) -> DiscordStage:
         return DiscordStage.model_validate(
@@ -166,10 +142,7 @@ class House:
                 await platform.close()
 
     def transcript(self) -> Any:
-        """The conversation that goes on."""
-        return Transcript.open(
-            self.home / "transcript.sqlite", fresh=False, seed=1, now=datetime.now(UTC)
-        )
+        return transcript_in(self.home)
 
     async def shown(self, count: int) -> list[Message]:
         return await self.local.when_posted(self.channel, count, timeout_s=PATIENCE_SECONDS)
@@ -184,48 +157,3 @@ def backstage(transcript: Transcript) -> Backstage:
     nothing = cast(Any, None)
     show = cast(Show, None)
     return Backstage(show, transcript, nothing, nothing, nothing, lambda: datetime.now(UTC))
-
-
-class Ears:
-    """What a platform tells, in order."""
-
-    def __init__(self, platform: DiscordPlatform) -> None:
-        self.heard: list[Event] = []
-        self._changed = asyncio.Condition()
-        self._task = asyncio.create_task(self._listen(platform))
-        self.error: Exception | None = None
-
-    async def _listen(self, platform: DiscordPlatform) -> None:
-        try:
-            async for event in platform.events():
-                await self._note(event)
-        except Exception as error:  # noqa: BLE001  # looked at by the test
-            self.error = error
-            await self._note(None)
-
-    async def _note(self, event: Event | None) -> None:
-        async with self._changed:
-            if event is not None:
-                self.heard.append(event)
-            self._changed.notify_all()
-
-    async def when(self, kind: type[EventKind], count: int = 1) -> list[EventKind]:
-        """Waits until so many events of a kind were told."""
-        await self._until(lambda: len(self._of(kind)) >= count)
-        return self._of(kind)
-
-    async def when_lost(self) -> str:
-        """Waits until the platform says that it is gone for good, and why."""
-        await self._until(lambda: self.error is not None)
-        return str(self.error)
-
-    def _of(self, kind: type[EventKind]) -> list[EventKind]:
-        return [event for event in self.heard if isinstance(event, kind)]
-
-    async def _until(self, condition: Callable[[], bool]) -> None:
-        async with self._changed, asyncio.timeout(PATIENCE_SECONDS):
-            await self._changed.wait_for(condition)
-
-
-async def ready(platform: DiscordPlatform) -> None:
-    await asyncio.wait_for(platform.ready.wait(), PATIENCE_SECONDS)

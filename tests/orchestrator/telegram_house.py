@@ -6,12 +6,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import AsyncIterator, Callable, Collection, Iterator
+from collections.abc import AsyncIterator, Collection, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import aiohttp
 import pytest
@@ -24,7 +24,7 @@ from orchestrator.changes import Changes
 from orchestrator.control import Changed, Control
 from orchestrator.errors import ModelServerDown
 from orchestrator.phrases import load_picker
-from orchestrator.platforms import Event, backoff
+from orchestrator.platforms import backoff
 from orchestrator.platforms.telegram.platform import TelegramPlatform
 from orchestrator.platforms.telegram.settings import TelegramStage
 from orchestrator.servers.client import ModelClient
@@ -35,10 +35,11 @@ from orchestrator.talk.turn_taking import Member
 from orchestrator.tokens import Tokens
 from orchestrator.transcript import Transcript
 from tests.local_telegram import Bot, Chat, LocalTelegram, Message, Person
+from tests.orchestrator.chat_house import Ears, Told, listening_to, ready, token_file, transcript_in
+
+__all__ = ["Ears", "House", "Told", "house", "local", "quick", "ready", "told"]
 
 FRIENDS = ("Dex", "Juno", "Big Al")
-PATIENCE_SECONDS = 20.0
-EventKind = TypeVar("EventKind")
 
 
 @pytest.fixture(autouse=True)
@@ -48,38 +49,11 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backoff, "LONGEST_SECONDS", 0.2)
 
 
-class Told(logging.Handler):
-    """What the log says, of all loggers."""
-
-    def __init__(self) -> None:
-        super().__init__(logging.DEBUG)
-        self.lines: list[str] = []
-        self._changed = asyncio.Event()
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self.lines.append(f"{record.levelname} {logging.Formatter().format(record)}")
-        self._changed.set()
-
-    def warnings(self) -> list[str]:
-        return [line for line in self.lines if line.startswith(("WARNING", "ERROR"))]
-
-    async def wait(self, words: str) -> None:
-        """Until some line has these words."""
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            while not any(words in line for line in self.lines):
-                self._changed.clear()
-                await self._changed.wait()
-
-
 @pytest.fixture
 def told() -> Iterator[Told]:
-    root, handler = logging.getLogger(), Told()
-    level = root.level
-    root.addHandler(handler)
-    root.setLevel(logging.DEBUG)
-    yield handler
-    root.removeHandler(handler)
-    root.setLevel(level)
+    """What all say, in all detail."""
+    with listening_to("", logging.DEBUG) as told:
+        yield told
 
 
 @pytest.fixture
@@ -185,10 +159,7 @@ class House:
         self.group = self.local.add_group("Friends", self.anna, self.sam, self.bot)
 
     def token_file(self, bot: Bot) -> Path:
-        path = self.home / f"{bot.name}.token"
-        path.write_text(bot.token)
-        path.chmod(0o600)
-        return path
+        return token_file(self.home / f"{bot.name}.token", bot.token)
 
     def settings(self, **changes: Any) -> TelegramStage:
         usual = {
@@ -211,18 +182,13 @@ class House:
     async def opened(self, **changes: Any) -> AsyncIterator[TelegramPlatform]:
         """The platform, open, and closed in the end."""
         platform = self.platform(**changes)
-        with self.transcript_of_show() as self.transcript:
+        with transcript_in(self.home) as self.transcript:
             await self._serve()
             try:
                 await platform.open(self.backstage())
                 yield platform
             finally:
                 await platform.close()
-
-    def transcript_of_show(self) -> Any:
-        return Transcript.open(
-            self.home / "transcript.sqlite", fresh=False, seed=1, now=datetime.now(UTC)
-        )
 
     def backstage(self) -> Backstage:
         members = [Member(name) for name in FRIENDS]
@@ -256,44 +222,3 @@ class House:
         message_id = await platform.say(line_id, friend, text)
         self.transcript.posted(line_id, platform.name, message_id)
         return message_id
-
-
-class Ears:
-    """What a platform tells, in order."""
-
-    def __init__(self, platform: TelegramPlatform) -> None:
-        self.heard: list[Event] = []
-        self.error: Exception | None = None
-        self._changed = asyncio.Condition()
-        self._task = asyncio.create_task(self._listen(platform))
-
-    async def _listen(self, platform: TelegramPlatform) -> None:
-        try:
-            async for event in platform.events():
-                await self._note(event)
-        except Exception as error:  # noqa: BLE001  # looked at by the test
-            self.error = error
-            await self._note(None)
-
-    async def _note(self, event: Event | None) -> None:
-        async with self._changed:
-            if event is not None:
-                self.heard.append(event)
-            self._changed.notify_all()
-
-    async def when(self, kind: type[EventKind], count: int = 1) -> list[EventKind]:
-        """Waits until so many events of a kind were told."""
-        await self._until(lambda: len(self.of(kind)) >= count)
-        return self.of(kind)
-
-    async def when_lost(self) -> str:
-        """Waits until the platform says that it is gone for good, and why."""
-        await self._until(lambda: self.error is not None)
-        return str(self.error)
-
-    def of(self, kind: type[EventKind]) -> list[EventKind]:
-        return [event for event in self.heard if isinstance(event, kind)]
-
-    async def _until(self, condition: Callable[[], bool]) -> None:
-        async with self._changed, asyncio.timeout(PATIENCE_SECONDS):
-            await self._changed.wait_for(condition)

@@ -19,13 +19,9 @@ from tests.local_telegram.faults import (
     Fault,
     flood,
 )
-from tests.orchestrator.telegram_house import Ears, House, Told, house, local, quick, told
+from tests.orchestrator.telegram_house import Ears, House, Told, house, local, quick, ready, told
 
 __all__ = ["house", "local", "quick", "told"]  # fixtures
-
-
-async def ready(platform: object) -> None:
-    await asyncio.wait_for(platform.ready.wait(), 20)  # type: ignore[attr-defined]  # any stage
 
 
 async def test_an_outage_is_told_once_and_the_line_comes_after_it(house: House, told: Told) -> None:
@@ -42,7 +38,7 @@ async def test_an_outage_is_told_once_and_the_line_comes_after_it(house: House, 
         await ears.when(PersonLine)
         assert platform.ready.is_set()
     assert house.group.texts[:1] == ["Dex: patience"]
-    assert sum("It goes on by itself" in line for line in told.warnings()) == 1
+    assert sum("It goes on by itself" in line for line in told.warnings) == 1
     assert platform.uncertain == 0
 
 
@@ -75,8 +71,8 @@ async def test_a_message_whose_answer_was_lost_is_never_sent_again(
             await platform.delete(lost)
         with pytest.raises(StageFailed, match="by hand"):
             await platform.edit(lost, "Dex", "twice")
-        assert any("It is uncertain" in line for line in told.warnings())
-    assert any("of 1 messages nobody knows" in line for line in told.warnings())
+        assert any("It is uncertain" in line for line in told.warnings)
+    assert any("of 1 messages nobody knows" in line for line in told.warnings)
 
 
 async def test_a_reply_tells_the_number_of_a_message_whose_answer_was_lost(house: House) -> None:
@@ -190,7 +186,7 @@ async def test_a_group_that_becomes_a_supergroup_is_followed(
         with pytest.raises(StageFailed, match="before the group became"):
             await platform.delete(before)
     assert (old.texts, new.texts) == (["Dex: one"], ["Dex: two", "three"])
-    assert any(f"chat = {new.id}" in line for line in told.warnings())
+    assert any(f"chat = {new.id}" in line for line in told.warnings)
     # A start with the old id in the settings goes on in the new group.
     async with house.opened(chat=old.id) as platform:
         await house.say(platform, "Dex", "four")
@@ -206,7 +202,7 @@ async def test_another_copy_that_polls_is_told_of_once(house: House, told: Told)
         await ears.when(PersonLine)
         assert len(house.group.of_bots()) == 1
     assert "end the other copy" in notice.text
-    assert sum("end the other copy" in line for line in told.warnings()) == 1
+    assert sum("end the other copy" in line for line in told.warnings) == 1
 
 
 async def test_two_stages_of_one_bot_do_not_take_news_from_each_other(
@@ -220,7 +216,7 @@ async def test_two_stages_of_one_bot_do_not_take_news_from_each_other(
         [here] = await in_first.when(PersonLine)
         [there] = await in_second.when(PersonLine)
     assert (here.text, there.text) == ("here", "there")
-    assert told.warnings() == []
+    assert told.warnings == []
 
 
 async def test_news_come_in_order_and_once_whatever_happens_to_polls(house: House) -> None:

@@ -65,6 +65,16 @@ async def test_switch_swaps_the_personality_at_once(house: House) -> None:
     assert [b["text"] for row in shown[2].buttons for b in row] == ["Dex", "Juno", "Big Al"]
 
 
+async def test_a_command_that_is_none_here_says_so(house: House) -> None:
+    chat = alone(house)
+    async with house.opened(**who_may(house)):
+        house.local.says(house.anna, chat, "/pause")
+        house.local.says(house.anna, chat, "/switch @Juno")
+        none_such, switched = await house.local.when_posted(chat, 2)
+    assert none_such.text == "There is no /pause in private; /help lists what there is."
+    assert switched.text == "You talk with Juno now."
+
+
 async def test_each_friend_remembers_their_own_talk(house: House) -> None:
     chat = alone(house)
     async with house.opened(**who_may(house)):

@@ -70,6 +70,7 @@ def environments(pid: int) -> list[dict[str, str]]:
 
 async def test_a_show_in_a_group_is_joined_steered_and_ended(house: House) -> None:
     local, group = house.local, house.group
+    group.administrators = [house.anna]
     async with running_show(house) as show:
         await when(local, group, 4)  # three lines, and that they wait for somebody
         first = group.of_bots()[0]
@@ -82,6 +83,9 @@ async def test_a_show_in_a_group_is_joined_steered_and_ended(house: House) -> No
         )  # fmt: skip
         assert answer.bold == "Juno"
         await when(local, group, len(group.of_bots()) + 1)  # the answer is in the transcript
+        local.says(house.sam, group, "/oops", reply_to=answer)
+        await local.when(lambda: any("Sorry, /oops" in t for t in group.texts), "a word", SECONDS)
+        assert answer in group.messages
         oops = local.says(house.anna, group, "/oops", reply_to=answer)
         await local.when(lambda: answer not in group.messages, "a line that goes", SECONDS)
         await local.when(

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from orchestrator.errors import SettingsError, StageFailed, StageLost
 from orchestrator.platforms.fitting import units
-from orchestrator.platforms.telegram import delivery, typing_sign
+from orchestrator.platforms.telegram import delivery, pace, typing_sign
+from orchestrator.platforms.telegram.pace import Pace
 from orchestrator.platforms.telegram.wording import LONGEST_MESSAGE, fitted, named
 from tests.local_telegram import LocalTelegram
 from tests.orchestrator.telegram_house import House, Told, house, local, quick, told
@@ -63,13 +64,15 @@ async def test_for_a_bot_that_is_not_in_the_group_the_shows_bot_speaks(
         message_id = await house.say(stage, "Dex", "soup")
         await stage.edit(message_id, "Dex", "stew")
     assert house.group.texts == ["Dex: stew"]
-    [warning] = told.warnings()
+    [warning] = told.warnings
     assert "Add it to the group" in warning
 
 
 async def test_a_token_for_nobody_is_said_before_anything_starts(house: House) -> None:
     with pytest.raises(SettingsError, match="there are Dex, Juno, Big Al"):
         house.platform(friend_tokens={"Dexx": {"token_file": house.token_file(house.bot)}})
+    with pytest.raises(SettingsError, match="is the token of the Telegram bot: Dex's bot needs"):
+        house.platform(friend_tokens={"Dex": {"token_file": house.token_file(house.bot)}})
     with pytest.raises(SettingsError, match="botconvo doctor telegram"):
         house.platform(token_file=None)
 
@@ -127,13 +130,14 @@ async def test_typing_is_shown_until_the_line_comes(
         await platform.typing("Dex")
         await house.local.when(lambda: len(house.group.actions) >= 3, "typing that goes on")
         await platform.say(1, "Dex", "soup")
-        assert platform._typing is None
+        assert platform._showing is not None
+        assert not platform._showing.is_typing
 
 
 async def test_no_more_messages_a_minute_than_telegram_takes(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(delivery, "MINUTE_SECONDS", 0.6)
+    monkeypatch.setattr(pace, "MINUTE_SECONDS", 0.6)
     async with house.opened(messages_per_minute=3) as platform:
         loop = asyncio.get_running_loop()
         began = loop.time()
@@ -143,10 +147,41 @@ async def test_no_more_messages_a_minute_than_telegram_takes(
     assert len(house.group.texts) == 7
 
 
+async def test_many_who_send_at_once_get_no_more_either(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pace, "MINUTE_SECONDS", 0.4)
+    turns = Pace(2)
+    began = asyncio.get_running_loop().time()
+    await asyncio.gather(*(turns.turn(is_answer=True) for _ in range(5)))
+    assert asyncio.get_running_loop().time() - began >= 0.8
+
+
+async def test_an_answer_to_a_person_goes_before_what_friends_say_by_themselves() -> None:
+    turns = Pace(4)
+    for _ in range(3):
+        await turns.turn(is_answer=False)
+    talk = asyncio.create_task(turns.turn(is_answer=False))
+    await asyncio.wait_for(turns.turn(is_answer=True), 20)
+    assert not talk.done()
+    talk.cancel()
+
+
+async def test_what_had_to_wait_too_long_for_its_turn_is_not_shown(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with house.opened(messages_per_minute=1) as platform:
+        await platform.say(1, "Dex", "soup")
+        monkeypatch.setattr(delivery, "STALE_SECONDS", 0.2)
+        with pytest.raises(StageFailed, match="too much is said"):
+            await platform.say(2, "Dex", "stew")
+    assert house.group.texts == ["Dex: soup"]
+
+
 async def test_the_token_is_seen_nowhere(house: House, told: Told, local: LocalTelegram) -> None:
     async with house.opened(private=True, people=(house.anna.id,)) as platform:
         await platform.say(1, "Dex", "soup")
-        seen = [repr(platform), repr(platform._main.bot), repr(platform._connection)]
+        seen = [repr(platform), repr(platform._connection)]
+        assert platform._connection is not None
+        seen += [repr(platform._connection.account.bot)]
         house.bot.is_revoked = True
         with pytest.raises(StageLost) as lost:
             await platform.say(2, "Dex", "stew")
@@ -177,6 +212,7 @@ def test_a_long_line_ends_at_a_word_and_says_so() -> None:
         ({"chat": 12}, "begin with a minus"),
         ({"chat": None}, "private = true"),
         ({"private": True}, "people"),
+        ({"private": True, "people": [-5]}, "greater than 0"),
         ({"webhook": "http://a.example"}, "https://"),
         ({"webhook_listen": "everywhere"}, "127.0.0.1:8443"),
         ({"api_base": "http://example.org"}, "https://"),

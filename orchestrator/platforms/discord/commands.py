@@ -18,6 +18,7 @@ from discord import app_commands
 
 from orchestrator.control import FASTEST, MOST_TOPIC_CHARS, MOST_TOPIC_LINES, SLOWEST
 from orchestrator.errors import OrchestratorError
+from orchestrator.platforms import looking
 from orchestrator.platforms.discord import answers
 from orchestrator.platforms.discord.command_desk import (
     CANNOT_BE_TOLD,
@@ -220,13 +221,13 @@ def _looking(desk: Desk) -> list[AnyCommand]:
     async def friends(asked: Asked, roles: Literal["create", "delete"] | None = None) -> None:
         if roles is None:
             door = desk.admit(asked, "friends")
-            await tell(asked, "\n".join(answers.friends(backstage_of(door))), hidden=True)
+            await tell(asked, "\n".join(looking.friends(backstage_of(door))), hidden=True)
             return
         await _change_roles(desk.admit(asked, "roles"), asked, roles)
 
     @app_commands.command(description="What was said, as a file for you alone")
     @app_commands.describe(since="2 hours, 3 days, yesterday, 2026-03-31", form="of the file")
-    async def transcript(asked: Asked, since: str = "", form: answers.Form = "html") -> None:
+    async def transcript(asked: Asked, since: str = "", form: looking.Form = "html") -> None:
         await _send_transcript(desk.admit(asked, "transcript"), asked, since, form)
 
     @app_commands.command(name="help", description="What you can do here")
@@ -276,12 +277,13 @@ async def _change_roles(door: Door, asked: Asked, wanted: Literal["create", "del
     await tell(asked, await change(asked.guild, friends, by), hidden=True)
 
 
-async def _send_transcript(door: Door, asked: Asked, since: str, form: answers.Form) -> None:
+async def _send_transcript(door: Door, asked: Asked, since: str, form: looking.Form) -> None:
     if not asked.permissions.read_message_history:
         raise Turned("You may not read back in this channel, so there is no transcript for you.")
     await asked.response.defer(ephemeral=True, thinking=True)
-    data = await answers.transcript(
-        backstage_of(door), door.settings.conversation, form, since, asked.filesize_limit
-    )
+    data = await looking.transcript(
+        backstage_of(door), door.settings.conversation, form, since, asked.filesize_limit,
+        "since: 2 days",
+    )  # fmt: skip
     file = discord.File(io.BytesIO(data), f"transcript.{form}")
     await tell(asked, "What was said:", hidden=True, file=file)

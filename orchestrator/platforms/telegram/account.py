@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from telegram import Bot, User
 from telegram.request import HTTPXRequest
 
-from orchestrator.errors import SettingsError
+from orchestrator.platforms.bot_tokens import FriendsTokens
 from orchestrator.platforms.telegram.errors import outcome
 from orchestrator.platforms.telegram.settings import TelegramStage
 from orchestrator.settings import Show
@@ -63,25 +63,15 @@ class Account:
 
 
 def friends_accounts(
-    settings: TelegramStage, show: Show, tokens: Tokens, stage: str
+    settings: TelegramStage, show: Show, tokens: Tokens, main: SecretStr, stage: str
 ) -> dict[str, Account]:
     """Those of friends who have a bot of their own. Raises SettingsError."""
     names = [friend.name for friend in show.friends]
-    found = {}
-    for name, source in settings.friend_tokens.items():
-        if name not in names:
-            raise SettingsError(
-                f"friend_tokens of {stage} names {name!r}, and there is no such friend; "
-                f"there are {', '.join(names)}."
-            )
-        what = f"{name}'s Telegram bot"
-        token = tokens.read(source.token_env, source.token_file, what)
-        if token is None:
-            raise SettingsError(
-                f"friend_tokens.{name} says nothing: give it token_file or token_env."
-            )
-        found[name] = Account(token, what, settings.api_base)
-    return found
+    found = FriendsTokens(stage, "Telegram", main, "a token of its own (/newbot at @BotFather)")
+    return {
+        name: Account(token, f"{name}'s Telegram bot", settings.api_base)
+        for name, token in found.read(settings.friend_tokens, names, tokens).items()
+    }
 
 
 def _request() -> HTTPXRequest:

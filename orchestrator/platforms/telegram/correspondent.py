@@ -10,6 +10,7 @@ import logging
 import random
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 
 from telegram import InlineKeyboardMarkup
@@ -36,6 +37,8 @@ MOST_WAITING = 5
 REMEMBERED_MESSAGES = 100
 """Whose later edits are heeded."""
 ONLY_TEXT = "I can only read text."
+UNKNOWN = "There is no /{command} in private; /help lists what there is."
+WENT_WRONG = "Something went wrong with that; the log of the program says what."
 SLOWLY = "One at a time, please: I was still thinking, and did not read all that you wrote."
 PRIVACY = "What we say here stays in this program's memory until it ends; the show never sees it."
 NAMELESS = "You"
@@ -87,7 +90,10 @@ class Correspondent:
             "start": self._start, "switch": self._told_of_switch, "friends": self._list_friends,
             "again": self._again, "why": self._why, "forget": self._forget, "help": self._help,
         }  # fmt: skip
-        step = steps.get(name, self._help)
+        step = steps.get(name)
+        if step is None:
+            self._then(lambda: self._tell(UNKNOWN.format(command=name)))
+            return
         if name == "switch" and self._switch(argument) and self._drawing is not None:
             # At once: nobody waits for what the one before was about to say.
             self._drawing.cancel()
@@ -121,6 +127,8 @@ class Correspondent:
             except Exception:
                 # One line that goes wrong must not make the friends deaf to this person.
                 log.exception("private chat")
+                with suppress(StageFailed):
+                    await self._tell(WENT_WRONG)
 
     async def _tell(self, text: str, buttons: InlineKeyboardMarkup | None = None) -> None:
         await self._delivery.send(self._account, Words(fitted(text)), silent=False, buttons=buttons)
@@ -188,6 +196,7 @@ class Correspondent:
     # --- commands -------------------------------------------------------------------------------
 
     def _switch(self, wanted: str) -> bool:
+        wanted = wanted.removeprefix("@")
         for friend in self._backstage.show.friends:
             if wanted.casefold() in {n.casefold() for n in (friend.name, *friend.aliases)}:
                 self._friend = friend.name

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TypeVar
@@ -30,6 +29,7 @@ from orchestrator.platforms.telegram.errors import (
     Withheld,
     outcome,
 )
+from orchestrator.platforms.telegram.pace import Pace
 from orchestrator.platforms.telegram.standing import Standing
 from orchestrator.platforms.telegram.wording import Words
 
@@ -38,7 +38,6 @@ log = logging.getLogger(__name__)
 STALE_SECONDS = 180.0
 """A line that could not be shown for so long is not shown any more: an answer to something that
 people said before an outage reads oddly after it."""
-MINUTE_SECONDS = 60.0
 NO_PREVIEW = LinkPreviewOptions(is_disabled=True)
 DONE_ALREADY = ("message is not modified", "message to delete not found")
 """Refusals of a change that is made already."""
@@ -64,8 +63,7 @@ class Delivery:
         self.place = place
         self.standing = standing
         self.uncertain = 0
-        self._per_minute = per_minute
-        self._sent: deque[float] = deque(maxlen=per_minute or 1)
+        self._pace = Pace(per_minute)
 
     async def send(
         self,
@@ -76,13 +74,16 @@ class Delivery:
         silent: bool = True,
         buttons: InlineKeyboardMarkup | None = None,
     ) -> int:
-        """The number of the message. Raises Uncertain; StageFailed once it is sure that it is not
-        shown; StageLost if nothing ever will be."""
+        """The number of the message; what replies to somebody goes before other messages. Raises
+        Uncertain; StageFailed once it is sure that it is not shown; StageLost if nothing ever will
+        be."""
         if not words.text.strip():
             raise StageFailed("there is nothing to show in an empty line")
 
+        end = asyncio.get_running_loop().time() + STALE_SECONDS
+
         async def send() -> int:
-            await self._keep_pace()
+            await self._keep_pace(end, is_answer=reply_to is not None)
             message = await account.bot.send_message(
                 self.place.chat_id, words.text, entities=_bold(words),
                 disable_notification=silent, link_preview_options=NO_PREVIEW,
@@ -91,7 +92,7 @@ class Delivery:
             return message.message_id
 
         try:
-            message_id = await self._until_taken(account, send)
+            message_id = await self._until_taken(account, send, end)
         except AnswerLost as error:
             self.uncertain += 1
             self.standing.unreachable(str(error))
@@ -134,10 +135,9 @@ class Delivery:
                 return
 
     async def _until_taken(
-        self, account: Account, make: Callable[[], Awaitable[Result]], end: float | None = None
+        self, account: Account, make: Callable[[], Awaitable[Result]], end: float
     ) -> Result | None:
         """Raises AnswerLost, StageFailed, StageLost. None: it was done already."""
-        end = end or asyncio.get_running_loop().time() + STALE_SECONDS
         while True:
             await self._when_ready(end)
             try:
@@ -167,15 +167,12 @@ class Delivery:
             self.standing.refused(f"Telegram refuses ({error})")
         return StageFailed(f"Telegram refuses ({error})")
 
-    async def _keep_pace(self) -> None:
-        """Telegram would take the pause itself, and a longer one:
-        https://core.telegram.org/bots/faq#my-bot-is-hitting-limits-how-do-i-avoid-this"""
-        if not self._per_minute:
-            return
-        now = asyncio.get_running_loop().time
-        if len(self._sent) == self._per_minute:
-            await asyncio.sleep(max(0.0, self._sent[0] + MINUTE_SECONDS - now()))
-        self._sent.append(now())
+    async def _keep_pace(self, end: float, *, is_answer: bool) -> None:
+        try:
+            async with asyncio.timeout_at(end):
+                await self._pace.turn(is_answer=is_answer)
+        except TimeoutError:
+            raise StageFailed("it is too old by now to be shown (too much is said here)") from None
 
 
 def _bold(words: Words) -> list[MessageEntity] | None:

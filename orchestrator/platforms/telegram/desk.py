@@ -1,24 +1,21 @@
-"""Commands that people use in the group: how Telegram is told of them, and how they are answered.
+"""Commands that people use in the group: how Telegram is told of them, and what they are about.
 
-What changes the show goes to it as a `Command`, so that it is recorded. Knows nothing of how
-messages are sent.
+Knows nothing of how messages are sent, and of who may.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 
 from telegram import BotCommand, InlineKeyboardButton, InlineKeyboardMarkup
 
-from orchestrator.backstage import Backstage
-from orchestrator.platforms import Answer, Command
-from orchestrator.platforms.telegram.hearing import Asked
+from orchestrator.platforms.command_settings import CommandName
 from orchestrator.settings import Show
 
 TOO_OLD = timedelta(minutes=5)
 """A command that was given so long ago, while the show was away, is no longer meant."""
-COMMANDS = {
+COMMANDS: Mapping[CommandName, str] = {
     "ask": "a friend speaks next: /ask Dex pizza",
     "topic": "what they talk about: /topic pizza, /topic off",
     "friends": "who is here, with buttons",
@@ -31,13 +28,18 @@ COMMANDS = {
     "unmute": "a friend may speak again: /unmute Dex",
     "pace": "how fast: /pace 2 is twice as fast, /pace 0.5 half",
     "status": "who is there and what is going on",
+    "transcript": "what was said, as a file: /transcript 2 days",
     "help": "this list",
 }
-ABOUT_A_LINE = frozenset({"why", "again", "oops"})
+ALSO_CALLED: Mapping[str, CommandName] = {"start": "help"}
+"""Telegram itself sends it when somebody presses Start."""
+ABOUT_A_LINE = frozenset[CommandName]({"why", "again", "oops"})
+NO_LINE = "That message is no line of a friend. Reply to one of theirs, or send /{command} alone."
+UNKNOWN = "There is no /{command}; /help lists what there is."
 HINT = (
-    "Name a friend, or reply to a line of theirs, to have that one answer. I hear only what "
-    "Telegram shows me; if friends do not react to plain messages, ask who runs this bot to look "
-    "at: botconvo doctor telegram"
+    "Name a friend, or reply to a line of theirs, to have that one answer. If the friends do not "
+    "react to plain messages, Telegram does not show me them: who runs this bot finds out why with "
+    "botconvo doctor telegram"
 )
 ASK_BUTTON = "ask:"
 BUTTONS_IN_A_ROW = 2
@@ -45,31 +47,20 @@ MOST_BUTTONS = 90
 """Telegram takes a hundred."""
 
 
-def bot_commands() -> list[BotCommand]:
+def named(word: str) -> CommandName | None:
+    """The command that is meant by what stands after the slash."""
+    return next((name for name in COMMANDS if name == word), ALSO_CALLED.get(word))
+
+
+def bot_commands(allowed: Collection[CommandName]) -> list[BotCommand]:
     """For setMyCommands, so that Telegram completes them."""
-    return [BotCommand(name, text) for name, text in COMMANDS.items()]
+    return [BotCommand(name, text) for name, text in COMMANDS.items() if name in allowed]
 
 
-def help_text() -> str:
-    return "\n".join([*(f"/{name}: {text}" for name, text in COMMANDS.items()), "", HINT])
-
-
-def friends_text(backstage: Backstage) -> str:
-    """A line for each friend: how they are, and what they learned from."""
-    return "\n".join(_friends(backstage))
-
-
-def _friends(backstage: Backstage) -> Iterator[str]:
-    muted = backstage.control.conversation.muted
-    for friend in backstage.show.friends:
-        state = backstage.friends.state(friend.name)
-        parts = [state.kind if state.kind == "ready" else state.text]
-        if count := backstage.friends.manifest_of(friend.name).trained_on.messages:
-            parts.append(f"learned from {count:,} messages")
-        if friend.name in muted:
-            parts.append("muted")
-        called = f" ({', '.join(friend.aliases)})" if friend.aliases else ""
-        yield f"{friend.name}{called}: {'; '.join(parts)}"
+def help_text(allowed: Collection[CommandName]) -> str:
+    """What somebody can do who may use these commands."""
+    known = (f"/{name}: {text}" for name, text in COMMANDS.items() if name in allowed)
+    return "\n".join([*known, "", HINT])
 
 
 def friend_buttons(show: Show, action: str) -> InlineKeyboardMarkup:
@@ -95,11 +86,3 @@ def friend_of_button(show: Show, action: str, data: str | None) -> str | None:
 
 def is_too_old(given_at: datetime, now: datetime) -> bool:
     return now - given_at > TOO_OLD
-
-
-def command(asked: Asked, author: str, pointed_at: str | None, answer: Answer) -> Command | None:
-    """What the show is to do; None for a command of some other bot."""
-    if asked.name not in COMMANDS and not asked.is_for_us:
-        return None
-    line = pointed_at if asked.name in ABOUT_A_LINE and not asked.argument else None
-    return Command(author, asked.name, asked.argument, answer, line)

@@ -7,11 +7,21 @@ import logging
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from telegram import BotCommandScopeChat, Chat, ChatMember, User
+from telegram import (
+    BotCommandScope,
+    BotCommandScopeChat,
+    BotCommandScopeChatAdministrators,
+    BotCommandScopeChatMember,
+    Chat,
+    ChatMember,
+    User,
+)
 
 from orchestrator.errors import StageLost
+from orchestrator.platforms.command_settings import EVERYONE, NOBODY, CommandName
 from orchestrator.platforms.telegram import desk
 from orchestrator.platforms.telegram.account import Account
+from orchestrator.platforms.telegram.command_settings import CommandSettings
 from orchestrator.platforms.telegram.errors import Withheld, outcome
 
 log = logging.getLogger(__name__)
@@ -40,17 +50,18 @@ class Group(NamedTuple):
     absent: frozenset[str]
 
 
-async def enter(main: Account, friends: Mapping[str, Account], chat_id: int) -> Group:
-    """Has Telegram complete the commands there. Raises StageLost for what the settings must mend,
-    and RequestFailed: Withheld if the bot was put out of the group."""
+async def enter(
+    main: Account, friends: Mapping[str, Account], chat_id: int, commands: CommandSettings
+) -> Group:
+    """Has Telegram complete to everybody there the commands that they may use. Raises StageLost for
+    what the settings must mend, and RequestFailed: Withheld if the bot was put out of the group."""
     me = main.me
     assert me is not None
     try:
         with outcome(main.what):
             chat = await main.bot.get_chat(chat_id)
             member = await main.bot.get_chat_member(chat_id, me.id)
-            scope = BotCommandScopeChat(chat_id)
-            await main.bot.set_my_commands(desk.bot_commands(), scope=scope)
+        await _register(main, chat_id, commands)
     except Withheld as error:
         if "not found" not in str(error):
             raise
@@ -62,6 +73,28 @@ async def enter(main: Account, friends: Mapping[str, Account], chat_id: int) -> 
     _tell_if_deaf(me, member)
     absent = [name for name, own in friends.items() if not await _is_in(own, chat_id)]
     return Group(chat.title or str(chat_id), frozenset(absent))
+
+
+async def _register(main: Account, chat_id: int, commands: CommandSettings) -> None:
+    whom = {command: commands.access(command) for command in desk.COMMANDS}
+    of_all = {command for command, access in whom.items() if access == EVERYONE}
+    of_administrators = {command for command, access in whom.items() if access != NOBODY}
+    scopes: list[tuple[BotCommandScope, set[CommandName]]] = [
+        (BotCommandScopeChat(chat_id), of_all),
+        (BotCommandScopeChatAdministrators(chat_id), of_administrators),
+    ]
+    for scope, allowed in scopes:
+        with outcome(main.what):
+            await main.bot.set_my_commands(desk.bot_commands(allowed), scope=scope)
+    people = {person for access in whom.values() if isinstance(access, tuple) for person in access}
+    for person in sorted(people):
+        own = {c for c, access in whom.items() if isinstance(access, tuple) and person in access}
+        scope = BotCommandScopeChatMember(chat_id, person)
+        try:
+            with outcome(main.what):
+                await main.bot.set_my_commands(desk.bot_commands(of_all | own), scope=scope)
+        except Withheld as error:
+            log.warning("commands names %d, who is not in the group (%s).", person, error)
 
 
 def _tell_if_deaf(me: User, member: ChatMember) -> None:

@@ -79,16 +79,16 @@ def words_of(message: Message) -> str:
 
 
 def command_in(message: Message, username: str) -> Asked | None:
-    """The command that the message is, if it is one and not another bot's."""
+    """The command that the message is, if it is one; another bot's has no name here."""
     text = message.text or ""
     entities = message.entities
     if not any(e.type == MessageEntity.BOT_COMMAND and e.offset == 0 for e in entities):
         return None
-    first, _, argument = text.partition(" ") if " " in text else text.partition("\n")
+    first, *rest = text.split()
     name, _, bot = first[1:].partition("@")
     if bot and bot.casefold() != username.casefold():
         return Asked("", "", is_for_us=False)
-    return Asked(name.casefold(), " ".join(argument.split()), is_for_us=bool(bot))
+    return Asked(name.casefold(), " ".join(rest), is_for_us=bool(bot))
 
 
 class Hearing:

@@ -76,7 +76,7 @@ async def _stage(
         yield await _membership(subject, account, chat)
         if is_posting:
             yield await _posted(subject, account, chat)
-        async for finding in _friends_bots(subject, show, stage, tokens, chat):
+        async for finding in _friends_bots(subject, show, stage, tokens, account, chat):
             yield finding
     finally:
         await account.close()
@@ -173,8 +173,9 @@ async def _posted(subject: str, account: Account, chat: ChatFullInfo) -> Finding
 
 
 async def _friends_bots(
-    subject: str, show: Show, stage: TelegramStage, tokens: Tokens, chat: ChatFullInfo
-) -> AsyncGenerator[Finding, None]:
+    subject: str, show: Show, stage: TelegramStage, tokens: Tokens, main: Account,
+    chat: ChatFullInfo,
+) -> AsyncGenerator[Finding, None]:  # fmt: skip
     if stage.friend_tokens and chat.type != Chat.SUPERGROUP:
         yield Finding("problem", subject, "friends with bots of their own need a supergroup",
                       "set Chat History for New Members to Visible in the group's settings, then "
@@ -185,12 +186,12 @@ async def _friends_bots(
             yield Finding("problem", subject, f"friend_tokens names {friend}, who is no friend of "
                           "the show", f"there are {', '.join(sorted(known))}")  # fmt: skip
             continue
-        yield await _friends_bot(subject, friend, source, stage, tokens, chat)
+        yield await _friends_bot(subject, friend, source, stage, tokens, main, chat)
 
 
 async def _friends_bot(
     subject: str, friend: str, source: TokenSource, stage: TelegramStage, tokens: Tokens,
-    chat: ChatFullInfo,
+    main: Account, chat: ChatFullInfo,
 ) -> Finding:  # fmt: skip
     whose = f"{friend}'s Telegram bot"
     try:
@@ -199,6 +200,9 @@ async def _friends_bot(
         return Finding("problem", subject, error.text, error.remedy)
     try:
         me = await account.introduce()
+        if me == main.me:
+            return Finding("problem", subject, f"{whose} is the show's own bot, @{me.username}",
+                           f"make {friend} another one (/newbot at @BotFather)")  # fmt: skip
         with outcome(whose):
             member = await account.bot.get_chat_member(chat.id, me.id)
         if member.status in IN_GROUP:

@@ -1,4 +1,5 @@
-"""What happens in the group becomes events of the show, and commands that only look are answered.
+"""What happens in the group becomes events of the show, in the order in which it happened; and
+commands that only look are answered.
 
 Knows no outages and no private chats.
 """
@@ -15,12 +16,15 @@ from telegram import CallbackQuery, InlineKeyboardMarkup, Message, Update
 
 from orchestrator.backstage import Backstage
 from orchestrator.errors import StageFailed, StageLost
-from orchestrator.platforms import Answer, Command, Event
-from orchestrator.platforms.telegram import desk, hearing
+from orchestrator.platforms import Answer, Command, Event, looking
+from orchestrator.platforms.command_settings import CommandName
+from orchestrator.platforms.telegram import access, desk, hearing
+from orchestrator.platforms.telegram.access import Doorkeeper
 from orchestrator.platforms.telegram.account import Account
 from orchestrator.platforms.telegram.delivery import Delivery, Uncertain
 from orchestrator.platforms.telegram.errors import RequestFailed, outcome
 from orchestrator.platforms.telegram.hearing import Asked, Bots, Hearing, LostNumbers
+from orchestrator.platforms.telegram.transcripts import Transcripts
 from orchestrator.platforms.telegram.wording import LONGEST_TOAST, Words, fitted
 
 log = logging.getLogger(__name__)
@@ -36,6 +40,8 @@ class Listening:
         friends: Mapping[str, Account],
         backstage: Backstage,
         delivery: Delivery,
+        doorkeeper: Doorkeeper,
+        transcripts: Transcripts,
         put: Callable[[Event], None],
         lose: Callable[[StageLost], None],
     ) -> None:
@@ -45,20 +51,38 @@ class Listening:
         self._accounts = {"": main, **friends}
         self._backstage = backstage
         self._delivery = delivery
+        self._doorkeeper = doorkeeper
+        self._transcripts = transcripts
         self._put = put
         self._lose = lose
         self._hearing = Hearing(self._bots, self._somebody, self._id_of)
         self._tasks: set[asyncio.Task[None]] = set()
+        self._updates: asyncio.Queue[Update] = asyncio.Queue()
+        self.begin(self._work())
 
     def on_update(self, update: Update) -> None:
         """Something happened in the group."""
+        self._updates.put_nowait(update)
+
+    async def _work(self) -> None:
+        while True:
+            update = await self._updates.get()
+            try:
+                await self._heed(update)
+            except StageLost:
+                raise
+            except Exception:
+                # One message that goes wrong must not make the show deaf.
+                log.exception("update %d", update.update_id)
+
+    async def _heed(self, update: Update) -> None:
         if update.message is not None:
-            self._on_message(update.message)
+            await self._on_message(update.message)
         elif update.edited_message is not None:
             if event := self._hearing.edit(update.edited_message):
                 self._put(event)
         elif update.callback_query is not None:
-            self.begin(self._on_button(update.callback_query))
+            await self._on_button(update.callback_query)
         elif update.message_reaction is not None:
             for reaction in hearing.reactions(
                 update.message_reaction, self._delivery.place.chat_id
@@ -86,37 +110,63 @@ class Listening:
 
     # --- lines and commands ---------------------------------------------------------------------
 
-    def _on_message(self, message: Message) -> None:
+    async def _on_message(self, message: Message) -> None:
         author = hearing.author_of(message)
         me = self._main.me
         if author is None or me is None:
             return
         asked = hearing.command_in(message, me.username or "")
         if asked is not None:
-            self._on_command(asked, author, message)
+            await self._on_command(asked, author, message)
         elif line := self._hearing.line(message, author, self._backstage.now()):
             self._put(line)
 
-    def _on_command(self, asked: Asked, author: str, message: Message) -> None:
+    async def _on_command(self, asked: Asked, author: str, message: Message) -> None:
+        command = desk.named(asked.name)
         if desk.is_too_old(message.date, self._backstage.now()):
             log.info("%s: /%s came too late", self._name, asked.name)
-        elif asked.name in ("help", "start"):
-            self.begin(self._reply(message, desk.help_text()))
-        elif asked.name == "friends":
+        elif command is None:
+            if asked.is_for_us:  # without our name it may be another bot's
+                self._answer(message, desk.UNKNOWN.format(command=asked.name))
+        elif objection := await self._doorkeeper.objection(access.asker_of(message), command):
+            self._answer(message, objection)
+        elif command == "help":
+            allowed = await self._doorkeeper.allowed(access.asker_of(message), desk.COMMANDS)
+            self._answer(message, desk.help_text(allowed))
+        elif command == "friends":
             buttons = desk.friend_buttons(self._backstage.show, desk.ASK_BUTTON)
-            text = f"{desk.friends_text(self._backstage)}\nWho is to speak next?"
-            self.begin(self._reply(message, text, buttons))
+            about = "\n".join(looking.friends(self._backstage))
+            self._answer(message, f"{about}\nWho is to speak next?", buttons)
+        elif command == "transcript":
+            self.begin(self._transcript(message, asked.argument))
         else:
-            pointed_at = message.reply_to_message
-            line = self._id_of(pointed_at) if pointed_at else None
-            if event := desk.command(asked, author, line, self._answer_to(message)):
-                self._put(event)
+            self._steer(command, asked.argument, author, message)
+
+    def _steer(self, command: CommandName, argument: str, author: str, message: Message) -> None:
+        """Has the show do it, so that it is recorded."""
+        line = None
+        if command in desk.ABOUT_A_LINE and not argument and message.reply_to_message is not None:
+            line = self._id_of(message.reply_to_message)
+            if self._backstage.transcript.line_of(self._name, line) is None:
+                self._answer(message, desk.NO_LINE.format(command=command))
+                return
+        self._put(Command(author, command, argument, self._answer_to(message), line))
+
+    async def _transcript(self, message: Message, since: str) -> None:
+        user = None if message.sender_chat else message.from_user
+        await self._reply(message, await self._transcripts.send(user, since))
 
     def _answer_to(self, message: Message) -> Answer:
         async def answer(text: str, is_done: bool = True) -> None:
-            await self._reply(message, text)
+            # Whatever else happens in the group does not wait until Telegram takes it.
+            self._answer(message, text)
 
         return answer
+
+    def _answer(
+        self, message: Message, text: str, buttons: InlineKeyboardMarkup | None = None
+    ) -> None:
+        self.begin(self._reply(message, text, buttons))
 
     async def _reply(
         self, message: Message, text: str, buttons: InlineKeyboardMarkup | None = None
@@ -134,8 +184,11 @@ class Listening:
             with suppress(RequestFailed), outcome(self._main.what):
                 await query.answer(fitted(text, LONGEST_TOAST), show_alert=not is_done)
 
+        asker = access.asker(query.from_user)
         if friend is None:
-            await answer("That button is of an older show; send /friends again.", is_done=False)
+            self.begin(answer("That button is of an older show; send /friends again.", False))
+        elif objection := await self._doorkeeper.objection(asker, "ask"):
+            self.begin(answer(objection, False))
         else:
             self._put(Command(hearing.name_of(query.from_user), "ask", friend, answer))
 

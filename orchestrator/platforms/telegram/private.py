@@ -84,7 +84,7 @@ class PrivateTalks:
         correspondent.name = author
         asked = hearing.command_in(message, me.username or "")
         if asked is not None:
-            correspondent.command(asked.name, asked.argument)
+            correspondent.command(asked.name or "help", asked.argument)
         else:
             correspondent.hear(message.message_id, hearing.words_of(message))
 

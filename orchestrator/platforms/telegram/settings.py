@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 
+from orchestrator.platforms.telegram.command_settings import CommandSettings
 from orchestrator.sections import TokenSource, TokenStage, server_address
 
 LISTEN = re.compile(r"(?P<host>[\w.:-]+|\[[0-9A-Fa-f:.]+\]):(?P<port>\d{1,5})")
@@ -30,10 +31,11 @@ class TelegramStage(TokenStage):
         True, description="the friends' talk makes no sound on phones; answers to people do"
     )
     messages_per_minute: int = Field(
-        20, ge=0, description="in the group; Telegram takes no more than 20 of a bot; 0: no limit"
-    )
+        20, ge=0, description="in the group, a quarter of them only for answers to people; "
+        "Telegram takes no more than 20 of a bot; 0: no limit"
+    )  # fmt: skip
     private: bool = Field(False, description="people may talk with one friend in private")
-    people: tuple[int, ...] = Field(
+    people: tuple[Annotated[int, Field(gt=0)], ...] = Field(
         (), description="ids of those who may; /start in a private chat tells one's own"
     )
     webhook: str = Field(
@@ -42,6 +44,9 @@ class TelegramStage(TokenStage):
     )  # fmt: skip
     webhook_listen: str = Field(
         "127.0.0.1:8443", description="address and port at which news are taken in, as plain HTTP"
+    )
+    commands: CommandSettings = Field(
+        CommandSettings(), description="who may use which command: [stages.commands]"
     )
     api_base: str = Field(
         "", description="another Bot API server, as http://localhost:8081; empty: Telegram's"
