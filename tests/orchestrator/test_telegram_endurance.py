@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from pydantic import SecretStr
+from telegram.constants import ChatAction
 
 from orchestrator.errors import StageFailed, StageLost
 from orchestrator.platforms import Command, PersonLine
 from orchestrator.platforms.telegram import delivery
+from orchestrator.platforms.telegram.account import CONNECTIONS, Account
 from tests.local_telegram.faults import (
     BAD_GATEWAY,
     BAD_GATEWAY_ACCEPTED,
@@ -230,3 +233,22 @@ async def test_news_come_in_order_and_once_whatever_happens_to_polls(house: Hous
         await ears.when(Command)
     assert [line.text for line in ears.of(PersonLine)] == [f"line {n}" for n in range(40)]
     assert house.local.faults.struck["cut"] > 0
+
+
+async def test_requests_that_nobody_waits_for_any_longer_leave_room_for_others(
+    house: House,
+) -> None:
+    account = Account(SecretStr(house.bot.token), "the Telegram bot", house.local.base)
+    for moments in range(40):  # further each time, so that they are cut short at every point
+        signs = [
+            asyncio.create_task(account.bot.send_chat_action(house.group.id, ChatAction.TYPING))
+            for _ in range(2 * CONNECTIONS)
+        ]
+        for _ in range(moments):
+            await asyncio.sleep(0)
+        for sign in signs:
+            sign.cancel()
+        await asyncio.gather(*signs, return_exceptions=True)
+    async with asyncio.timeout(10):
+        await account.introduce()
+    await account.close()

@@ -39,12 +39,42 @@ class _QuietBot(Bot):
         return "Bot[]"
 
 
+class _WholeRequests(HTTPXRequest):
+    """Requests that end by themselves, also when nobody waits for them any longer.
+
+    One that is cancelled while its connection is made keeps its place among the connections for
+    ever, and after CONNECTIONS of these nothing can be sent any more: httpcore's issue 1093.
+    """
+
+    def __init__(self) -> None:
+        options: dict[str, Any] = {"read_timeout": SENDING_SECONDS, "pool_timeout": SENDING_SECONDS}
+        super().__init__(CONNECTIONS, **options)
+        self._running: set[asyncio.Task[tuple[int, bytes]]] = set()
+
+    async def do_request(self, *arguments: Any, **options: Any) -> tuple[int, bytes]:
+        running = asyncio.create_task(super().do_request(*arguments, **options))
+        self._running.add(running)
+        running.add_done_callback(self._ended)
+        return await asyncio.shield(running)
+
+    def _ended(self, running: asyncio.Task[tuple[int, bytes]]) -> None:
+        self._running.discard(running)
+        if not running.cancelled():
+            running.exception()  # whoever still waits is told; otherwise it matters to nobody
+
+    async def shutdown(self) -> None:
+        for running in list(self._running):
+            running.cancel()
+        await asyncio.gather(*self._running, return_exceptions=True)
+        await super().shutdown()
+
+
 class Account:
     """A bot account. `what` is how messages call it: "the Telegram bot"."""
 
     def __init__(self, token: SecretStr, what: str, api_base: str = "") -> None:
         self.what = what
-        self._requests = [_request(), _request()]  # to send, and to ask for news
+        self._requests = [_WholeRequests(), _WholeRequests()]  # to send, and to ask for news
         base = api_base or TELEGRAM
         self.bot: Bot = _QuietBot(
             token.get_secret_value(), f"{base}/bot", f"{base}/file/bot",
@@ -72,8 +102,3 @@ def friends_accounts(
         name: Account(token, f"{name}'s Telegram bot", settings.api_base)
         for name, token in found.read(settings.friend_tokens, names, tokens).items()
     }
-
-
-def _request() -> HTTPXRequest:
-    options: dict[str, Any] = {"read_timeout": SENDING_SECONDS, "pool_timeout": SENDING_SECONDS}
-    return HTTPXRequest(CONNECTIONS, **options)
