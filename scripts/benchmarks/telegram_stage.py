@@ -38,6 +38,7 @@ OUTAGE_SECONDS = 1.5
 LINES_PER_PERSONS_LINE = 100
 START_LINES = 100
 """After these the memory is measured for the first time."""
+LONGEST_SECONDS = 2 * 3600
 MEGABYTE = 1e6
 SETTINGS = """
 [servers]
@@ -58,16 +59,17 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=0.003, help="of requests that fail")
     parser.add_argument("--outages", type=int, default=10, help="per 1000 lines: of all requests")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--faults", nargs="+", choices=FAULTS, default=list(FAULTS))
     options = parser.parse_args()
     print("| faults | struck | lines | lost | doubled | uncertain | people heard | seconds "
           "| MB at first | MB at the end |\n|---|---|---|---|---|---|---|---|---|---|")  # fmt: skip
-    for when in FAULTS:
+    for when in options.faults:
         print(asyncio.run(day(when, options)), flush=True)
 
 
 async def day(when: str, options: argparse.Namespace) -> str:
     lines = max(round(options.hours * LINES_PER_HOUR), 2 * START_LINES)
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, (Path(folder) / "show.log").open("wb") as log:
         home = Path(folder)
         async with LocalTelegram() as local:
             local.keeps_calls = False
@@ -83,14 +85,17 @@ async def day(when: str, options: argparse.Namespace) -> str:
             show = await asyncio.create_subprocess_exec(
                 sys.executable, "-m", "orchestrator", "run", "--platform", "telegram", "--fast",
                 "--lines", str(lines), "--seed", str(options.seed), cwd=home,
-                stderr=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL,
+                stderr=log, stdout=asyncio.subprocess.DEVNULL,
             )  # fmt: skip
+            outages = options.outages if when == "before" else 0
             try:
                 said, first, last = await asyncio.wait_for(
-                    watched(local, group, show, lines, options.outages if when == "before" else 0),
-                    3600,
+                    watched(local, group, show, lines, outages), LONGEST_SECONDS
                 )
                 await show.wait()
+            except TimeoutError as error:
+                told = (home / "show.log").read_text(encoding="utf-8").splitlines(keepends=True)
+                sys.exit(f"{error}; the show said last:\n" + "".join(told[-10:]))
             finally:
                 if show.returncode is None:
                     show.kill()
