@@ -11,6 +11,9 @@ from pydantic import BaseModel
 
 from orchestrator.platforms.discord.command_settings import CommandSettings
 from orchestrator.platforms.discord.settings import DiscordStage
+from orchestrator.platforms.telegram.command_settings import (
+    CommandSettings as TelegramCommandSettings,
+)
 from orchestrator.platforms.telegram.settings import TelegramStage
 from orchestrator.platforms.terminal_settings import TerminalStage
 from orchestrator.platforms.web.settings import WebStage
@@ -38,6 +41,7 @@ SECTIONS: list[tuple[str, type[BaseModel]]] = [
     ("stages", DiscordStage),
     ("stages", TelegramStage),
     ("stages.commands", CommandSettings),
+    ("stages.commands", TelegramCommandSettings),
 ]
 
 
