@@ -43,7 +43,9 @@ def usage_of(prompt_tokens: int, continuations: Sequence[Continuation]) -> wire.
 
 
 def verdict_of(candidate: Candidate) -> wire.Verdict:
-    return wire.Verdict(verdict=candidate.verdict, score=candidate.score)
+    return wire.Verdict(
+        verdict=candidate.verdict, score=candidate.score, made_up_words=candidate.made_up_words
+    )
 
 
 def chat_choice(index: int, candidate: Candidate, codec: Codec, logprobs: bool) -> wire.Choice:

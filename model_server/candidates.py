@@ -1,8 +1,9 @@
 """Which of several continuations is the answer: stop, cut, judge, rank. Pure.
 
-The rule: candidates that are fit to be said come first; among them those that ended by
-themselves, then those that take up the phrase, then by the chosen preference. The rest
-keep their place at the end, each with the reason why it lost.
+The rule: candidates that are fit to be said come first; among them those with the fewest
+made-up words, then those that ended by themselves, then those that take up the phrase, then by
+the chosen preference. The rest keep their place at the end, each with the reason why it lost.
+A made-up word is no such reason: it is what small models do, and better than silence.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import codecs
 import re
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from finetune.markup import without_private_data
@@ -23,6 +24,7 @@ from model_server.checkpoint_format import (
     one_line,
 )
 from model_server.engines import Continuation, StopReason
+from model_server.known_words import KnownWords
 from model_server.prompting import Prompt
 
 Preference = Literal["likeliest", "longest"]
@@ -44,6 +46,8 @@ class Candidate:
     finish_reason: Literal["stop", "length"]
     score: float
     continuation: Continuation
+    made_up_words: int = 0
+    """How many of its words nobody uses (`KnownWords`)."""
 
     @property
     def is_fit(self) -> bool:
@@ -60,6 +64,8 @@ class Policy:
     guards_private_data: bool = True
     training_lines: Collection[bytes] = frozenset()
     """Digests of the lines that the model was trained on (`line_digest`)."""
+    training_words: Collection[bytes] = frozenset()
+    """The same of its words (`word_digest`); without any, no word is taken for made up."""
 
 
 def judge(
@@ -73,17 +79,23 @@ def judge(
     """All continuations as candidates, each with its verdict, in their order. `stops` end an
     answer as the manifest's own marker does."""
     markers = markers_of(manifest, stops)
-    return [_candidate(c, prompt, codec, manifest, policy, markers) for c in continuations]
+    judged = [_candidate(c, prompt, codec, manifest, policy, markers) for c in continuations]
+    if not policy.training_words:
+        return judged
+    heard = (codec.decode(prompt.ids), prompt.phrase, *manifest.known_speakers)
+    known = KnownWords(codec, policy.training_words, heard)
+    return [replace(c, made_up_words=len(known.made_up(c.text))) for c in judged]
 
 
 def ranked(candidates: Sequence[Candidate], phrase: str, policy: Policy) -> list[Candidate]:
     """The best first, by the rule above."""
     words = _words(phrase)
 
-    def rank(candidate: Candidate) -> tuple[bool, bool, bool, float]:
+    def rank(candidate: Candidate) -> tuple[bool, int, bool, bool, float]:
         liking = candidate.score if policy.preference == "likeliest" else len(candidate.text)
         return (
             candidate.is_fit,
+            -candidate.made_up_words,
             candidate.finish_reason == "stop",
             bool(words & _words(candidate.text)),
             liking,
@@ -235,15 +247,30 @@ def _verdict(new_text: str, whole: str, manifest: Manifest, policy: Policy) -> s
 
 
 def _repeats_itself(text: str) -> bool:
-    """Whether a word (no mere "no") stands three times in a row, or a sentence twice: what
-    small models fall into where people do not."""
+    """Whether the words run in a circle, or a sentence stands there twice: what small models fall
+    into where people do not."""
     words = re.findall(r"\w+", text.casefold())
-    triples = zip(words, words[1:], words[2:], strict=False)
-    if any(a == b == c and len(a) >= SHORTEST_PHRASE_WORD for a, b, c in triples):
+    if any(_runs_in_a_circle(words, length) for length in range(1, len(words) // 2 + 1)):
         return True
-    sentences = [s.strip() for s in re.split(r"[.!?,;]+", text.casefold())]
-    long = [s for s in sentences if len(s.split()) >= SHORTEST_REPEATED_SENTENCE]
+    sentences = re.split(r"[.!?,;]+", text.casefold())
+    spoken = [tuple(re.findall(r"[\w'’]+", sentence)) for sentence in sentences]
+    long = [sentence for sentence in spoken if len(sentence) >= SHORTEST_REPEATED_SENTENCE]
     return len(long) > len(set(long))
+
+
+def _runs_in_a_circle(words: Sequence[str], length: int) -> bool:
+    """Whether a circle of so many words goes round twice and begins, with two words, a third time:
+    "the back of the back of the back". Of one word, three times are a circle if it is no mere
+    "no"."""
+    same = 0
+    for place, (word, again) in enumerate(zip(words, words[length:], strict=False)):
+        same = same + 1 if word == again else 0
+        if same < length + min(2, length):
+            continue
+        is_long_alone = length == 1 and len(word) >= SHORTEST_PHRASE_WORD
+        if is_long_alone or len(set(words[place : place + length])) > 1:
+            return True
+    return False
 
 
 def _words(text: str) -> set[str]:

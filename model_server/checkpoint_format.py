@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -190,15 +191,61 @@ def line_digest(text: str) -> bytes:
     return hashlib.blake2b(" ".join(words).encode(), digest_size=DIGEST_BYTES).digest()
 
 
+WORDS_FILE = "training-words.digests"
+FEWEST_LETTERS_OF_A_WORD = 4
+"""Shorter ones are hardly ever made up."""
+STRETCH = re.compile(r"(.{1,3}?)\1{2,}")
+"""As in "nooo" and "hahaha"."""
+
+
+def long_words(text: str) -> list[str]:
+    """The text's words of four letters or more ("nooo" has two), in order and folded; an apostrophe
+    parts two of them. Only of scripts with upper case: others part words in other ways, or not."""
+    return [
+        word
+        for word in re.findall(r"\w+", unicodedata.normalize("NFC", text).casefold())
+        if len(STRETCH.sub(r"\1", word)) >= FEWEST_LETTERS_OF_A_WORD
+        and all(letter.lower() != letter.upper() for letter in word)
+    ]
+
+
+def unstretched(word: str) -> set[str]:
+    """The word, and what it may be a stretched form of: "huuuge" is "huge", "gooood" is "good"."""
+    return {word, STRETCH.sub(r"\1", word), STRETCH.sub(r"\1\1", word)}
+
+
+def word_digest(word: str) -> bytes:
+    """By what one of `long_words` is known again."""
+    return hashlib.blake2b(word.encode(), digest_size=DIGEST_BYTES).digest()
+
+
 def write_line_digests(lines: Iterable[str], folder: Path) -> None:
     """Writes the digests of a checkpoint's training lines beside it, sorted, 8 bytes each."""
-    digests = sorted({digest for line in lines if (digest := line_digest(line))})
-    write_whole(folder / LINES_FILE, b"".join(digests))
+    _write_digests(map(line_digest, lines), folder / LINES_FILE)
 
 
 def read_line_digests(folder: Path) -> frozenset[bytes]:
     """The digests beside a checkpoint; none if it has no such file. Raises CheckpointError."""
-    path = folder / LINES_FILE
+    return _read_digests(folder / LINES_FILE)
+
+
+def write_word_digests(lines: Iterable[str], folder: Path) -> None:
+    """Writes the digests of the words that a checkpoint was trained on in the same form. They tell
+    whoever guesses a word whether it was used, as the weights do, and nothing of where."""
+    words = {form for line in lines for word in long_words(line) for form in unstretched(word)}
+    _write_digests(map(word_digest, words), folder / WORDS_FILE)
+
+
+def read_word_digests(folder: Path) -> frozenset[bytes]:
+    """The digests beside a checkpoint; none if it has no such file. Raises CheckpointError."""
+    return _read_digests(folder / WORDS_FILE)
+
+
+def _write_digests(digests: Iterable[bytes], path: Path) -> None:
+    write_whole(path, b"".join(sorted({digest for digest in digests if digest})))
+
+
+def _read_digests(path: Path) -> frozenset[bytes]:
     if not path.is_file():
         return frozenset()
     data = path.read_bytes()

@@ -49,6 +49,8 @@ class Prompt:
     favoured: tuple[tuple[int, float], ...] = ()
     """Tokens that make it likelier that the answer takes the phrase up, each with what is added to
     its logit."""
+    phrase: str = ""
+    """What the answer should take up, which may stand nowhere in the prompt."""
 
 
 def compose(codec: Codec, manifest: Manifest, window: int, turn: Turn) -> Prompt:
@@ -60,7 +62,7 @@ def compose(codec: Codec, manifest: Manifest, window: int, turn: Turn) -> Prompt
         opening = phrase if turn.begin_with_phrase else ""
         ids = dialogue_prompt(codec, turn.lines, speaker, room, opening)
         favoured = () if opening else _first_tokens(codec, phrase)
-        return Prompt(tuple(ids[-room:]), opening, favoured=favoured)
+        return Prompt(tuple(ids[-room:]), opening, favoured=favoured, phrase=phrase)
     start = [codec.end_of_text] if manifest.end_of_text == "token" else []
     start += codec.encode(manifest.prompt_prefix)
     words = codec.encode(phrase)[: max(0, room - len(start))]

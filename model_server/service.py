@@ -43,6 +43,8 @@ class Service:
         self.served = served
         self.metrics = Metrics()
         self._load = load
+        # A thread of its own: the end of the loop waits for those that all share.
+        self._loading = ThreadPoolExecutor(1, "load")
         self._engine: Engine | None = None
         self._threads: ThreadPoolExecutor | None = None
         self._inside = 0
@@ -55,10 +57,11 @@ class Service:
         self.failure: Exception | None = None
 
     async def run(self, app: object) -> AsyncIterator[None]:
-        """Loads the engine in the background for as long as the application lives."""
+        """Loads the engine in the background, and frees it when the application is cleaned up."""
         loading = asyncio.create_task(self._load_engine())
         yield
         await asyncio.gather(loading, return_exceptions=True)
+        self._loading.shutdown()
         if self._threads:
             self._threads.shutdown()
         if self._engine:
@@ -66,7 +69,8 @@ class Service:
 
     async def _load_engine(self) -> None:
         try:
-            self._engine = await asyncio.to_thread(self._load)
+            loop = asyncio.get_running_loop()
+            self._engine = await loop.run_in_executor(self._loading, self._load)
             self._threads = ThreadPoolExecutor(self._engine.slots, "generate")
         except Exception as error:  # noqa: BLE001  # handed to whoever waits for readiness
             self.failure = error

@@ -135,10 +135,12 @@ class CompletionRequest(_Request):
 
 
 class Verdict(_Shape):
-    """ "fit", or why the candidate must not be said, and its mean log-probability (nats)."""
+    """ "fit", or why the candidate must not be said, its mean log-probability (nats), and how many
+    of its words nobody uses: the more of them, the further back it stands."""
 
     verdict: str
     score: float
+    made_up_words: int = 0
 
 
 class TopLogprob(_Shape):

@@ -73,6 +73,10 @@ class Material:
         friend = self.friend
         return [line for s in self.parts.training for line in s if friend in (None, line.person)]
 
+    def training_lines(self) -> list[str]:
+        """What everybody wrote in the part that is learnt from."""
+        return [line.text for session in self.parts.training for line in session]
+
     def digest(self) -> str:
         """Of all tokens and their weights: another corpus, friend, style or tokenizer gives
         another one."""

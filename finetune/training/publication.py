@@ -1,4 +1,4 @@
-"""What a run shows to the world beside its weights: manifest, GGUF, digests of the lines.
+"""What a run shows to the world beside its weights: manifest, GGUF, digests of lines and words.
 
 Written at every save, so that a friend can be talked with while still in training, and once
 more at the end. Each file is written whole under another name first.
@@ -19,11 +19,13 @@ from finetune.training.run_folder import Progress
 from model_server.checkpoint_format import (
     LINES_FILE,
     START_OF_TEXT,
+    WORDS_FILE,
     BaseModelRecord,
     Manifest,
     Sizes,
     TrainingRecord,
     write_line_digests,
+    write_word_digests,
 )
 
 
@@ -49,10 +51,7 @@ class Publication:
         return self._write(progress, progress.best_step or progress.step, in_training=False)
 
     def _write(self, progress: Progress, step: int, *, in_training: bool) -> Manifest:
-        if not self._has_digests or not (self.folder / LINES_FILE).exists():
-            lines = (line.text for s in self.material.parts.training for line in s)
-            write_line_digests(lines, self.folder)
-            self._has_digests = True
+        self._write_digests()
         kind: GgufType = "q8_0" if self.sizes.n_embd % 32 == 0 else "f16"
         record = write_gguf(self.graph.weights(), self.folder, step, kind)
         first = self._first or self._manifest()
@@ -69,6 +68,16 @@ class Publication:
         )
         manifest.write(self.folder)
         return manifest
+
+    def _write_digests(self) -> None:
+        """Of everybody's lines: the model sees those of others, too, as what is answered."""
+        files = (self.folder / LINES_FILE, self.folder / WORDS_FILE)
+        if self._has_digests and all(file.exists() for file in files):
+            return
+        lines = self.material.training_lines()
+        write_line_digests(lines, self.folder)
+        write_word_digests(lines, self.folder)
+        self._has_digests = True
 
     def _manifest(self) -> Manifest:
         material = self.material

@@ -101,7 +101,7 @@ class Writing:
         async with aclosing(self._pieces(client, turn, seed)) as pieces:
             async for piece in pieces:
                 if isinstance(piece, wire.Verdict):
-                    return Candidate(text, piece.verdict, piece.score)
+                    return Candidate(text, **piece.model_dump())
                 text += piece
                 tell(showable(text, self._banned_words))
         raise AssertionError("a stream ends with a verdict, or raises")

@@ -136,6 +136,8 @@ def _candidates(line: TranscriptLine, reason: Reason) -> Iterator[str]:
         fate = f"dropped, {printable(candidate.verdict or 'nobody noted why')}"
         if candidate.verdict == FIT:
             fate, is_said = "not needed" if is_said else "said", True
+            if count := candidate.made_up_words:
+                fate += f", with {count} made-up word{'s' * (count != 1)}"
         score = f" [{candidate.score:.2f}]" if candidate.score is not None else ""
         yield f"  {quoted(candidate.text)}{score}: {fate}"
 

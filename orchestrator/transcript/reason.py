@@ -80,6 +80,7 @@ class Candidate(_Part):
     text: str = ""
     verdict: str = ""
     score: float | None = None
+    made_up_words: int = 0
 
 
 class Model(_Part):

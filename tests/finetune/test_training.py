@@ -13,7 +13,18 @@ import pytest
 
 from finetune.training.loop import Plan
 from finetune.training.run_folder import read_progress
-from model_server.checkpoint_format import Codec, Manifest, Sizes
+from model_server.checkpoint_format import (
+    LINES_FILE,
+    WORDS_FILE,
+    Codec,
+    Manifest,
+    Sizes,
+    line_digest,
+    read_line_digests,
+    read_word_digests,
+    word_digest,
+)
+from tests.conftest import SAMPLE_CHAT
 from tests.finetune.training_here import (
     Audience,
     begin,
@@ -66,6 +77,28 @@ def test_the_manifest_says_what_a_friend_was_trained_on(checkpoints: Path) -> No
     assert sum(manifest.statistics["active_hours"]) == manifest.trained_on.messages
     assert manifest.gguf is not None
     assert (checkpoints / "marlow" / manifest.gguf.file).is_file()
+
+
+def test_digests_of_everybodys_lines_and_words_lie_beside_a_friend(checkpoints: Path) -> None:
+    folder = checkpoints / "marlow"
+    said = [message["content"] for message in json.loads(SAMPLE_CHAT.read_text())["messages"]]
+    lines, words = read_line_digests(folder), read_word_digests(folder)
+    assert len(lines & set(map(line_digest, said))) > 2000
+    assert {word_digest("spreadsheet"), word_digest("goose")} < words
+    assert word_digest("righend") not in words
+    held_out = [text for text in said if (digest := line_digest(text)) and digest not in lines]
+    assert len(held_out) > 50
+    for name in (LINES_FILE, WORDS_FILE):
+        assert b"goose" not in (folder / name).read_bytes()
+
+
+def test_the_words_that_are_shipped_are_those_that_training_on_the_sample_chat_writes(
+    checkpoints: Path,
+) -> None:
+    written = (checkpoints / "marlow" / WORDS_FILE).read_bytes()
+    shipped = sorted((SAMPLE_CHAT.parent / "friends").glob(f"*/{WORDS_FILE}"))
+    assert [path.parent.name for path in shipped] == ["dex", "juno", "marlow", "priya"]
+    assert all(path.read_bytes() == written for path in shipped)
 
 
 def test_ctrl_c_saves_and_the_same_command_goes_on(
@@ -141,6 +174,27 @@ def test_a_monologue_friend_and_a_pooled_one_can_be_trained(
     base = Manifest.read(Path("dialogue/juno")).base
     assert base is not None
     assert base.name == "everybody"
+
+
+def test_who_wrote_only_earlier_is_told_why_nothing_is_tested_and_what_helps(
+    models: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    chat = json.loads(SAMPLE_CHAT.read_text(encoding="utf-8"))
+    until = chat["messages"][len(chat["messages"]) * 4 // 5]["timestamp"]
+    chat["messages"] = [
+        message
+        for message in chat["messages"]
+        if message["timestamp"] < until or message["author"]["nickname"] != "Juno"
+    ]
+    (tmp_path / "chat.json").write_text(json.dumps(chat), encoding="utf-8")
+    assert finetune("import", tmp_path / "chat.json", "--corpus", "c.sqlite") == 0
+    train = ("train", "Juno", "--base", "tiny", "--models", models, "--corpus", "c.sqlite",
+             "--steps", 2, "--threads", 1, "--restart")  # fmt: skip
+    assert finetune(*train) == 0
+    told = capsys.readouterr().out
+    assert "not tested, as Juno wrote none of the newest messages of these chats" in told
+    assert finetune(*train, "--until", until[:10]) == 0
+    assert "bits per byte on newer ones" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

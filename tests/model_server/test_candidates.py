@@ -20,13 +20,16 @@ from model_server.checkpoint_format import (
     LINES_FILE,
     CheckpointError,
     Codec,
+    Line,
     Manifest,
     line_digest,
+    long_words,
     read_line_digests,
+    word_digest,
     write_line_digests,
 )
 from model_server.engines import Continuation
-from model_server.prompting import Prompt
+from model_server.prompting import Prompt, Turn, compose
 
 DIALOGUE = Manifest(style="dialogue", stop="\n", end_of_text="token", speaker="Juno")
 MONOLOGUE = Manifest()
@@ -117,6 +120,15 @@ def test_banned_words_empty_and_broken_lines_lose_and_say_why(codec: Codec) -> N
         ("gerald gerald gerald", "repeats itself"),
         ("i met him. i met him.", "repeats itself"),
         ("you are, my guy, my guy!!", "repeats itself"),
+        ("i am on the back of the back of the back of the day", "repeats itself"),
+        ("Why the back of the back of the back?", "repeats itself"),
+        ("no way no way no way", "repeats itself"),
+        ('"the sound of labels." "the sound of labels."', "repeats itself"),
+        ("i'm, i'm here", "fit"),
+        ("he sat and he ate and he sat", "fit"),
+        ("the back of the back of the house", "fit"),
+        ("no no no no no no", "fit"),
+        ("ha ha ha ha", "fit"),
         ("no. no. no way", "fit"),
         ("a dog and a dog", "fit"),
         ("had had it", "fit"),
@@ -155,6 +167,36 @@ def test_a_line_that_stands_in_the_training_text_loses_whatever_its_case(codec: 
     assert found[-1] == ("the LIFT is my best friend!", "stands in the training text")
     assert {verdict for _, verdict in found[:2]} == {"fit"}
     assert line_digest("lol ok") == b""
+
+
+def test_a_line_with_made_up_words_stands_behind_one_without_but_is_said_rather_than_none(
+    codec: Codec,
+) -> None:
+    said = "the lift is a cookal", "we met twice in the lift", "my righend cookal"
+    found = [drawn(codec, f" {text}\n", -n) for n, text in enumerate(said)]
+    words = {word_digest(word) for word in long_words("we met twice in the lift")}
+    policy = Policy(training_words=words)
+    assert [text for text, _ in texts(codec, *found, policy=policy)] == [said[1], said[0], said[2]]
+    assert texts(codec, found[2], policy=policy) == [("my righend cookal", "fit")]
+    assert texts(codec, *found)[0][0] == said[0]  # without a file of words, as ever
+
+
+def test_what_was_asked_for_or_said_is_not_made_up(codec: Codec) -> None:
+    policy = Policy(training_words={word_digest("lift")})
+    turn = Turn([Line("Sam", "what is a cookal?")], "the righend")
+    found = [drawn(codec, text) for text in (" a cookal\n", " my righend\n", " juno's zorblax\n")]
+    manifest = DIALOGUE.model_copy(update={"known_speakers": ["Juno"]})
+    prompt = compose(codec, manifest, 64, turn)
+    judged = judge(found, prompt, codec, manifest, policy)
+    assert [candidate.made_up_words for candidate in judged] == [0, 0, 1]
+
+
+def test_an_unfit_line_is_not_saved_by_good_words(codec: Codec) -> None:
+    policy = Policy(banned_words=("lift",), training_words={word_digest("lift")})
+    found = texts(
+        codec, drawn(codec, " the lift\n", -0.1), drawn(codec, " cookal\n"), policy=policy
+    )
+    assert found == [("cookal", "fit"), ("the lift", "banned word: lift")]
 
 
 def test_the_digests_beside_a_checkpoint_are_read_back(tmp_path: Path) -> None:

@@ -93,6 +93,27 @@ def test_a_line_is_explained_from_its_turn_to_its_seconds(show: Transcript) -> N
     )
 
 
+def test_why_a_likelier_line_stands_behind_is_told(show: Transcript) -> None:
+    attempts = [
+        [
+            {"text": "the tuba ate it", "verdict": "fit", "score": -2.5, "made_up_words": 0},
+            {"text": "a tubal", "verdict": "fit", "score": -1.5, "made_up_words": 1},
+            {"text": "a tubal gooster", "verdict": "fit", "score": -1.0, "made_up_words": 2},
+            {"text": "BAD tubal", "verdict": "banned word: BAD", "score": -1.0, "made_up_words": 1},
+        ]
+    ]
+    line = said(show, "Dex", "friend", "the tuba ate it", {"attempts": attempts})
+    assert explain(show, line).splitlines()[2:] == [
+        '  "the tuba ate it" [-2.50]: said',
+        '  "a tubal" [-1.50]: not needed, with 1 made-up word',
+        '  "a tubal gooster" [-1.00]: not needed, with 2 made-up words',
+        '  "BAD tubal" [-1.00]: dropped, banned word: BAD',
+    ]
+    attempts[0] = attempts[0][1:]
+    line = said(show, "Dex", "friend", "a tubal", {"attempts": attempts})
+    assert '  "a tubal" [-1.50]: said, with 1 made-up word' in explain(show, line)
+
+
 def test_what_came_after_a_line_is_told(show: Transcript) -> None:
     line = said(show, "Dex", "friend", "tuba", {})
     show.posted(line.id, "web", "m1")
