@@ -20,7 +20,7 @@ class JsonLines(logging.Formatter):
         }
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
-        return json.dumps(line, ensure_ascii=False)
+        return json.dumps(line, ensure_ascii=sys.stderr.encoding != "utf-8")
 
 
 def without_what_was_sent(record: logging.LogRecord) -> bool:

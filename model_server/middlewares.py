@@ -37,7 +37,8 @@ async def add_request_id(request: web.Request, response: web.StreamResponse) -> 
 
 
 def logged(metrics: Metrics) -> Middleware:
-    """Numbers requests, counts them, and writes a line about each; never their text."""
+    """Numbers requests, counts them, and writes a line about each; never their text. Whoever
+    watches over the process asks every few seconds how it is: that all is well is no news."""
 
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -57,7 +58,9 @@ def logged(metrics: Metrics) -> Middleware:
             metrics.answered(path, status, seconds)
             fields = {"request_id": request[REQUEST_ID], "method": request.method, "path": path,
                       "status": status, "ms": round(seconds * 1000, 1)}  # fmt: skip
-            log.info("request", extra={"fields": fields | request[FIELDS]})
+            is_news = path not in OPEN_PATHS or status != 200
+            level = logging.INFO if is_news else logging.DEBUG
+            log.log(level, "request", extra={"fields": fields | request[FIELDS]})
 
     return middleware
 

@@ -18,7 +18,7 @@ from io import TextIOWrapper
 from pathlib import Path
 from typing import Any
 
-from orchestrator.errors import OrchestratorError
+from orchestrator.errors import NobodySpeaks, OrchestratorError
 
 DONE, FAILED, MISTAKE, INTERRUPTED = 0, 1, 2, 130
 
@@ -65,7 +65,7 @@ def main(arguments: Sequence[str]) -> int:
         return command(options)
     except (OrchestratorError, CheckpointError) as error:
         print(f"botconvo: {worded(str(error))}", file=sys.stderr)
-        return MISTAKE
+        return FAILED if isinstance(error, NobodySpeaks) else MISTAKE
     except KeyboardInterrupt:
         return INTERRUPTED
 

@@ -13,14 +13,15 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from orchestrator.cast import read_show
 from orchestrator.checks import Check, Finding, Patient
 from orchestrator.checks.discord import discord
 from orchestrator.checks.files import corpus, secrets, settings, transcript
 from orchestrator.checks.friends import checkpoints, phrases, remote_servers, speaking
-from orchestrator.checks.machine import disk, memory, ports, versions
+from orchestrator.checks.machine import disk, engine, memory, ports, versions
 from orchestrator.checks.telegram import telegram
 from orchestrator.errors import OrchestratorError
-from orchestrator.settings import find_settings, read_show
+from orchestrator.settings import find_settings
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +29,7 @@ PLATFORM_CHECKS: Mapping[str, Check] = {"discord": discord, "telegram": telegram
 """What `botconvo doctor PLATFORM` looks at besides the settings. Without PLATFORM each looks at
 the stages that the settings name, and says nothing if there are none."""
 CHECKS: tuple[Check, ...] = (
-    versions, settings, secrets, checkpoints, remote_servers, memory, ports, disk, phrases,
+    versions, settings, secrets, engine, checkpoints, remote_servers, memory, ports, disk, phrases,
     transcript, corpus, *PLATFORM_CHECKS.values(), speaking,
 )  # fmt: skip
 

@@ -2,6 +2,7 @@
 
 OrchestratorError       something that the user can mend; one sentence says what to do
  ├─ SettingsError       a settings file, or what it names
+ ├─ NobodySpeaks        no friend's server runs, and nobody made a mistake
  ├─ TranscriptFull      the transcript takes no more lines for now
  └─ TranscriptLocked    another process keeps the transcript to itself
 StageFailed             a platform could not show something; it says by itself what is wrong
@@ -21,6 +22,11 @@ class OrchestratorError(Exception):
 
 class SettingsError(OrchestratorError):
     """A settings file that cannot be used, or names what is not there."""
+
+
+class NobodySpeaks(OrchestratorError):
+    """No friend's server could be started, for reasons that lie in the machine: too little memory,
+    too little time, a crash."""
 
 
 class TranscriptFull(OrchestratorError):

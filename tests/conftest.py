@@ -30,6 +30,11 @@ if TYPE_CHECKING:  # Playwright takes its time, and few tests want it
 ROOT = Path(__file__).parent.parent
 SAMPLE_CHAT = ROOT / "orchestrator" / "demo" / "sample_chat.json"
 
+HANGS_AFTER_SECONDS = 600.0
+"""So long nothing takes that does not hang, however busy the machine is."""
+AT_ONCE_SECONDS = 15.0
+"""So long nothing takes that waits for nothing, on a busy machine; alone it takes two at most."""
+
 Command = Callable[..., subprocess.CompletedProcess[str]]
 
 
@@ -59,7 +64,10 @@ def _isolated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def run_botconvo(
-    *arguments: object, cwd: Path | None = None, timeout: float = 120, **options: object
+    *arguments: object,
+    cwd: Path | None = None,
+    timeout: float = HANGS_AFTER_SECONDS,
+    **options: object,
 ) -> subprocess.CompletedProcess[str]:
     """The real console command in a process of its own."""
     return subprocess.run(
@@ -82,14 +90,6 @@ def botconvo_here(*arguments: object) -> subprocess.CompletedProcess[str]:
         except SystemExit as left:  # argparse
             code = int(left.code or 0)
     return subprocess.CompletedProcess(words, code, shown.getvalue(), said.getvalue())
-
-
-def in_company(seconds: float) -> float:
-    """How long something quick may take: longer where workers of pytest-xdist, or whatever else
-    runs, share the processors. Alone, a test holds the program to what it promises."""
-    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
-    usual = 4 if "PYTEST_XDIST_WORKER" in os.environ else 1
-    return seconds * max(usual, 2 * load / (os.cpu_count() or 1))
 
 
 def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:

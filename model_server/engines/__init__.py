@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -101,6 +102,15 @@ def load_engine(name: EngineName, folder: Path, *, slots: int, threads: int) -> 
     return module.load(folder, slots=slots, threads=threads)
 
 
+def problem_with(name: EngineName) -> str:
+    """Why an engine cannot be used on this machine, in one sentence; "" if it can."""
+    try:
+        importlib.import_module(MODULES[name])
+    except EngineUnavailable as error:
+        return str(error)
+    return ""
+
+
 def best_engine(folder: Path) -> tuple[EngineName, str]:
     """The engine that suits a checkpoint folder and this machine, and why. Raises
     EngineUnavailable if there is none."""
@@ -119,7 +129,7 @@ def best_engine(folder: Path) -> tuple[EngineName, str]:
     if has_checkpoint:
         raise EngineUnavailable(
             f"{folder} has no GGUF file for the fast engine; make it with: "
-            f"botconvo convert {folder}"
+            f"botconvo convert {shlex.quote(str(folder))}"
         )
     raise EngineUnavailable(
         f"{folder} is no checkpoint: there is neither a GGUF file nor a TensorFlow checkpoint in "

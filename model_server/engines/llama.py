@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import shlex
 import shutil
 import sys
 import tempfile
@@ -17,7 +18,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import xllamacpp
+try:
+    import xllamacpp
+except ImportError as error:
+    from model_server.engines.missing import why_not_loaded
+    from model_server.errors import EngineUnavailable
+
+    raise EngineUnavailable(why_not_loaded(error)) from error
 
 from model_server.checkpoint_format import Manifest, Sizes
 from model_server.engines import (
@@ -72,11 +79,13 @@ class LlamaEngine:
             shutil.rmtree(self._folder, ignore_errors=True)
             raise EngineUnavailable(
                 f"{model} cannot be loaded: it is damaged, or there is not enough memory; make it "
-                f"again with: botconvo convert {model.parent}"
+                f"again with: botconvo convert {shlex.quote(str(model.parent))}"
             ) from error
         # xllamacpp 2026.10 hangs, with the interpreter's lock held, if its server is destroyed
         # before the server's own loop runs. An answer proves that it does, and the model too.
         self.generate([0], Parameters(max_tokens=1, temperature=0))
+        # Nobody is to connect, so its socket needs no name: nothing is left of a killed server.
+        shutil.rmtree(self._folder, ignore_errors=True)
 
     def generate(
         self,
@@ -126,9 +135,8 @@ class LlamaEngine:
             raise RuntimeError(f"llama.cpp: {failure[0]}")
 
     def close(self) -> None:
-        """Frees the model and removes the socket's folder."""
+        """Frees the model."""
         del self._server
-        shutil.rmtree(self._folder, ignore_errors=True)
 
 
 def _server_parameters(
@@ -214,7 +222,7 @@ def load(folder: Path, *, slots: int, threads: int) -> LlamaEngine:
     if path is None or not path.is_file():
         raise EngineUnavailable(
             f"{folder} has no GGUF file for the fast engine; make it with: "
-            f"botconvo convert {folder}"
+            f"botconvo convert {shlex.quote(str(folder))}"
         )
     is_quantized = record is not None and record.type.startswith("q")
     return LlamaEngine(path, Sizes.read(folder), slots, threads, is_quantized=is_quantized)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from orchestrator.settings import Show
+from orchestrator.cast import Show
 
 FindingKind = Literal["ok", "warning", "problem", "step"]
 """`step`: what to do next on the way to something that is not there yet; its text is whole."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from orchestrator.cast import Show
 from orchestrator.checks import Finding, Patient
 from orchestrator.checks.chat_stages import Findings, chat_stages
 from orchestrator.platforms.discord.settings import DiscordStage
-from orchestrator.settings import Show
 
 PORTAL = "https://discord.com/developers/applications"
 PERMISSIONS = 275414846464

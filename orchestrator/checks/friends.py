@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import random
+import shlex
 import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
@@ -14,13 +15,13 @@ import aiohttp
 
 from model_server import wire
 from model_server.checkpoint_format import MANIFEST_FILE, CheckpointError, Codec, Manifest, Sizes
+from orchestrator.cast import Show
 from orchestrator.checks import Finding, Patient
 from orchestrator.errors import ModelServerError, OrchestratorError, SettingsError
 from orchestrator.phrases import load_picker
 from orchestrator.servers import Servers
 from orchestrator.servers.client import ModelClient
 from orchestrator.servers.session import server_session
-from orchestrator.settings import Show
 
 SENTENCE = "My old neighbour sold twelve green bicycles to the library."
 SHORT_LINE_TOKENS = 12
@@ -53,7 +54,7 @@ def _folders(patient: Patient) -> dict[str, Path]:
 
 
 def _checkpoint(name: str, folder: Path) -> Finding:
-    again = f"train the friend again with: botconvo train {name}"
+    again = f"train the friend again with: botconvo train {shlex.quote(name)}"
     if not folder.is_dir():
         return Finding("problem", name, f"there is no folder {folder}", again)
     try:
@@ -62,7 +63,7 @@ def _checkpoint(name: str, folder: Path) -> Finding:
     except CheckpointError as error:
         return Finding("problem", name, str(error).rstrip("."), again)
     has_graph = (folder / "checkpoint").is_file()
-    convert = f"make it with: botconvo convert {folder}"
+    convert = f"make it with: botconvo convert {shlex.quote(str(folder))}"
     if manifest.gguf is None:
         if any(folder.glob("*.gguf")):
             return Finding("ok", name, f"{folder}, with a GGUF file of somebody else's making")

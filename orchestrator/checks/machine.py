@@ -13,13 +13,17 @@ from collections.abc import Iterator
 
 import psutil
 
+from orchestrator.cast import Show
 from orchestrator.checks import Finding, Patient
 from orchestrator.servers import launches
 from orchestrator.servers.memory import Room, cost_of, gigabytes
-from orchestrator.settings import Show
 
 DISTRIBUTION = "botconvo"
 PIP_SECONDS = 60
+ENGINE_SECONDS = 60
+ENGINE = "from model_server.engines import problem_with; print(problem_with('llama'))"
+"""Where a server would load the engine, too: in a process of its own, which it may crash."""
+MOST_WORDS_CHARS = 200
 LITTLE_DISK_BYTES = 1_000_000_000
 """A friend's checkpoint of the 124M base takes half of it."""
 NO_DISK_BYTES = 50_000_000
@@ -67,6 +71,32 @@ def _pip_complaints() -> list[str]:
         return []
     lines = done.stdout.splitlines()
     return [line.rstrip(".") for line in lines if line.startswith(f"{DISTRIBUTION} ")]
+
+
+def engine(patient: Patient) -> Iterator[Finding]:
+    """Whether the fast engine can be loaded, if a friend who speaks here has need of it."""
+    if patient.show is None or patient.show.settings.servers.engine not in ("auto", "llama"):
+        return
+    folders = [friend.checkpoint for friend in patient.show.friends if friend.checkpoint]
+    if not any(path for folder in folders for path in folder.glob("*.gguf")):
+        return
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", ENGINE], capture_output=True, text=True, check=False,
+            timeout=ENGINE_SECONDS, stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+    except (OSError, subprocess.TimeoutExpired) as error:
+        yield Finding("warning", "engine", f"it cannot be tried ({error})", "try again later")
+        return
+    problem, _, remedy = done.stdout.strip().partition("; ")
+    if problem:
+        yield Finding("problem", "engine", problem, remedy)
+    elif done.returncode == 0:
+        yield Finding("ok", "engine", "the fast one can be loaded")
+    else:
+        said = " ".join(done.stderr.split())[-MOST_WORDS_CHARS:] or "no word why"
+        yield Finding("problem", "engine", f"the fast one cannot be loaded (exit code "
+                      f"{done.returncode}: {said})", "serve with --engine tensorflow")  # fmt: skip
 
 
 def memory(patient: Patient) -> Iterator[Finding]:

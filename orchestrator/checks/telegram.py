@@ -5,10 +5,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from orchestrator.cast import Show
 from orchestrator.checks import Finding, Patient
 from orchestrator.checks.chat_stages import Findings, chat_stages
 from orchestrator.platforms.telegram.settings import TelegramStage
-from orchestrator.settings import Show
 
 STEPS = (
     "In Telegram, open a chat with @BotFather, send /newbot, and choose a name and a user name "

@@ -16,14 +16,14 @@ from typing import Self
 import aiohttp
 
 from model_server.checkpoint_format import Manifest
+from orchestrator.cast import Show
 from orchestrator.changes import Changes
-from orchestrator.errors import ModelServerDown, OrchestratorError
+from orchestrator.errors import ModelServerDown, NobodySpeaks, OrchestratorError
 from orchestrator.servers.client import Deadlines, ModelClient
 from orchestrator.servers.launch import Launch, Patience, log_file
 from orchestrator.servers.process import Server, ServerState
 from orchestrator.servers.remote import PollingPauses, RemoteServer
 from orchestrator.servers.supervisor import Supervisor, free_port, threads_for
-from orchestrator.settings import Show
 
 log = logging.getLogger(__name__)
 
@@ -87,7 +87,8 @@ class Servers:
         )  # fmt: skip
 
     async def __aenter__(self) -> Self:
-        """Raises OrchestratorError, with what each server says, if no friend can speak."""
+        """Raises OrchestratorError, with what each server says, if no friend can speak; that is
+        NobodySpeaks if the user has nothing to mend."""
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(self._supervisor)
             for remote in self._remote.values():
@@ -130,7 +131,8 @@ class Servers:
             if state.kind in ("restarting", "benched", "unreachable")
         ]  # fmt: skip
         if all(state.kind not in ("ready", "starting") for state in states):
-            raise OrchestratorError("\n".join(failures))
+            is_mistake = any(state.is_mistake for state in states)
+            raise (OrchestratorError if is_mistake else NobodySpeaks)("\n".join(failures))
         for sentence in failures:
             log.warning("%s", sentence)
 

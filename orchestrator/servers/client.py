@@ -62,6 +62,7 @@ class Candidate:
     text: str
     verdict: str
     score: float
+    made_up_words: int = 0
 
     @property
     def is_fit(self) -> bool:
@@ -128,10 +129,7 @@ class ModelClient:
         answer = self._read(wire.ChatResponse, await self._drawn(body))
         if not answer.choices:
             raise ModelServerRefused(f"{self.url} answered without a single candidate")
-        return [
-            Candidate(c.message.content, c.botconvo.verdict, c.botconvo.score)
-            for c in answer.choices
-        ]
+        return [Candidate(c.message.content, **c.botconvo.model_dump()) for c in answer.choices]
 
     async def health(self) -> wire.Health:
         """How the server says it is; a loading one answers, too. Raises ModelServerDown or

@@ -50,22 +50,30 @@ class Launch:
     takes_any_port: bool = False
     program: tuple[str, ...] = (sys.executable, "-m", "model_server")
 
-    def command(self) -> list[str]:
-        arguments = ["--port", str(self.port), "--engine", self.engine]
+    def command(self) -> list[str | bytes | Path]:
+        """To be run in `environment`."""
+        arguments: list[str | bytes | Path] = ["--port", str(self.port), "--engine", self.engine]
         arguments += ["--threads", str(self.threads), "--end-with-stdin"]
         for word in self.banned_words:
-            arguments += ["--banned-word", word]
-        return [*self.program, "serve", str(self.checkpoint), *arguments]
+            arguments += ["--banned-word", word if os.name == "nt" else word.encode()]
+        return [*self.program, "serve", self.checkpoint, *arguments]
+
+
+def environment() -> dict[str, str]:
+    """Of a server: this process's, but with UTF-8 for all that it is told and tells, whatever the
+    system's language is (PEP 540)."""
+    return {**os.environ, "PYTHONUTF8": "1"}
 
 
 def log_file(folder: Path, friend: str) -> Path:
     """Where a friend's server logs: a file of the friend's name, whatever stands in it; a name that
-    no file can have gets a digest, so that no two friends share a file."""
+    no file can have gets a digest, so that no two friends share a file. The name is UTF-8 on the
+    disk, also where the system's language has no such letters."""
     plain = re.sub(r"[^\w -]", "_", friend)[:MAX_LOG_NAME_CHARS]
-    if plain == friend:
-        return folder / f"{friend}.log"
-    digest = hashlib.sha256(friend.casefold().encode(errors="replace")).hexdigest()[:8]
-    return folder / f"{plain}-{digest}.log"
+    if plain != friend:
+        digest = hashlib.sha256(friend.casefold().encode(errors="replace")).hexdigest()[:8]
+        plain = f"{plain}-{digest}"
+    return folder / os.fsdecode(f"{plain}.log".encode())
 
 
 def last_line(log_file: Path, start: int) -> str:

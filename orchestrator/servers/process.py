@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from orchestrator.errors import OrchestratorError
-from orchestrator.servers.launch import Launch, Patience, last_line
+from orchestrator.servers.launch import Launch, Patience, environment, last_line
 from orchestrator.servers.memory import Room, cost_of, gigabytes
 
 log = logging.getLogger(__name__)
@@ -34,10 +34,12 @@ NOT_WORTH_WAITING: tuple[StateKind, ...] = ("benched", "unreachable", "does not 
 
 @dataclass(frozen=True, slots=True)
 class ServerState:
-    """How a friend's server is, with a sentence for people."""
+    """How a friend's server is, with a sentence for people, and whether it is the user who has to
+    mend something."""
 
     kind: StateKind
     text: str
+    is_mistake: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +196,7 @@ class Server:
             return delay * self._rng.uniform(0.5, 1.0)
         delay = self._bench_delay()
         self._deaths = self._patience.restarts  # one more death benches it again
-        self._become("benched", said)
+        self._become("benched", said, is_mistake=death.code == MISTAKE)
         return delay
 
     def _bench_delay(self) -> float:
@@ -237,13 +239,14 @@ class Server:
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=log_file,
+                env=environment(),
             )
         return self._process
 
     # --- what is said of it -----------------------------------------------------------------
 
-    def _become(self, kind: StateKind, text: str) -> None:
-        self.state = ServerState(kind, text)
+    def _become(self, kind: StateKind, text: str, *, is_mistake: bool = False) -> None:
+        self.state = ServerState(kind, text, is_mistake)
         if kind == "ready" or kind in NOT_WORTH_WAITING:
             self._settled.set()
         else:

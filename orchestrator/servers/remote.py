@@ -93,7 +93,8 @@ class RemoteServer:
         return None
 
     def _unreachable(self, because: str) -> ServerState:
-        return ServerState("unreachable", f"{self.name}'s model server cannot be used: {because}.")
+        text = f"{self.name}'s model server cannot be used: {because}."
+        return ServerState("unreachable", text, is_mistake=True)  # the address may be wrong
 
     def _become(self, state: ServerState) -> None:
         # A first attempt that fails is told by whoever started it.

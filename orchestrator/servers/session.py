@@ -7,9 +7,9 @@ import os
 
 import aiohttp
 
+from orchestrator.cast import Show
 from orchestrator.errors import SettingsError
 from orchestrator.servers.client import KEY_VARIABLE
-from orchestrator.settings import Show
 from orchestrator.tokens import Tokens
 
 

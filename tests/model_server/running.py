@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from tests.conftest import HANGS_AFTER_SECONDS
+
 
 @dataclass
 class Running:
@@ -31,7 +33,9 @@ class Running:
         method: str | None = None,
     ) -> tuple[int, http.client.HTTPMessage, str]:
         """Status, headers and text of one request on a connection of its own."""
-        connection = http.client.HTTPConnection(urlsplit(self.url).netloc, timeout=30)
+        connection = http.client.HTTPConnection(
+            urlsplit(self.url).netloc, timeout=HANGS_AFTER_SECONDS
+        )
         try:
             connection.request(
                 method or ("GET" if body is None else "POST"), path, body, headers or {}
@@ -72,7 +76,7 @@ def running(
             process.kill()
 
 
-def eventually(is_true: Callable[[], bool], seconds: float = 10) -> bool:
+def eventually(is_true: Callable[[], bool], seconds: float = HANGS_AFTER_SECONDS) -> bool:
     """Whether it became true in time."""
     end = time.monotonic() + seconds
     while not (found := is_true()) and time.monotonic() < end:

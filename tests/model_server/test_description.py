@@ -16,6 +16,7 @@ from model_server.checkpoint_format import Codec, Manifest
 from model_server.engines import Parameters
 from model_server.engines.echo import EchoEngine
 from model_server.service import Served
+from tests.conftest import HANGS_AFTER_SECONDS
 from tests.model_server.running import running
 
 SCHEMATHESIS = (
@@ -44,7 +45,8 @@ def test_schemathesis_finds_nothing(checkpoints: Path, tmp_path: Path, key: str 
                 "--max-examples", str(EXAMPLES), "--generation-deterministic", "--no-color",
                 "--continue-on-failure", *headers,
             ],
-            text=True, capture_output=True, timeout=120, check=False, stdin=subprocess.DEVNULL,
+            text=True, capture_output=True, timeout=HANGS_AFTER_SECONDS, check=False,
+            stdin=subprocess.DEVNULL,
         )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     assert "No issues found" in done.stdout

@@ -179,14 +179,14 @@ def test_tensorflow_does_not_grow_from_call_to_call(folder: Path, prompt: list[i
 @pytest.mark.parametrize(
     ("name", "missing", "sentence"),
     [
-        ("llama", "*.gguf", "botconvo convert"),
+        ("llama", "*.gguf", r"botconvo convert '/.*/a copy'$"),
         ("tensorflow", "checkpoint", "serve it with --engine llama"),
     ],
 )
 def test_a_missing_file_is_named_with_the_way_out(
     folder: Path, tmp_path: Path, name: EngineName, missing: str, sentence: str
 ) -> None:
-    copy = shutil.copytree(folder, tmp_path / "copy")
+    copy = shutil.copytree(folder, tmp_path / "a copy")
     for path in copy.glob(missing):
         path.unlink()
     with pytest.raises(EngineUnavailable, match=sentence):

@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from model_server import wire
+from tests.conftest import HANGS_AFTER_SECONDS
 from tests.model_server.running import Running, running
 
 PATHS = (wire.CHAT_PATH, wire.COMPLETIONS_PATH)
@@ -62,7 +63,8 @@ def with_raw(path: str, field: str, raw: str) -> str:
 def raw_bytes(server: Running, data: bytes) -> bytes:
     """What comes back for bytes on the wire."""
     netloc = urlsplit(server.url)
-    with socket.create_connection((netloc.hostname or "", netloc.port or 0), timeout=10) as sock:
+    address = (netloc.hostname or "", netloc.port or 0)
+    with socket.create_connection(address, timeout=HANGS_AFTER_SECONDS) as sock:
         sock.sendall(data)
         answer = b""
         while part := sock.recv(65536):

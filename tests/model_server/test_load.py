@@ -24,7 +24,7 @@ from model_server import wire
 from model_server.app import SERVICE, create_app
 from model_server.checkpoint_format import Manifest
 from model_server.engines import Continuation, Engine, Parameters
-from tests.conftest import in_company
+from tests.conftest import AT_ONCE_SECONDS, HANGS_AFTER_SECONDS
 from tests.model_server.running import Running, eventually, running
 from tests.model_server.test_app import serve, served
 
@@ -165,7 +165,7 @@ async def test_a_listener_who_leaves_a_stream_frees_the_slot(models: Path) -> No
             assert response.status == 200
             assert (await response.content.readline()).startswith(b"data: ")
             response.close()
-            assert await asyncio.to_thread(engine.cancelled.acquire, timeout=10)
+            assert await asyncio.to_thread(engine.cancelled.acquire, timeout=HANGS_AFTER_SECONDS)
         engine.tokens = 3
         assert (await session.get(url + "/?prompt=x")).status == 200
         figures = app[SERVICE].metrics.text().decode()
@@ -185,7 +185,7 @@ async def test_one_who_waits_and_leaves_is_never_drawn_for(models: Path) -> None
         second.cancel()
         assert await asyncio.to_thread(eventually, lambda: is_waiting(0))
         first.cancel()
-        assert await asyncio.to_thread(engine.cancelled.acquire, timeout=10)
+        assert await asyncio.to_thread(engine.cancelled.acquire, timeout=HANGS_AFTER_SECONDS)
         assert not engine.cancelled.acquire(blocking=False)
 
 
@@ -209,7 +209,9 @@ async def test_a_stream_whose_model_fails_says_so_and_ends(models: Path, path: s
 
 def test_sigterm_finishes_what_runs_and_takes_no_more(checkpoints: Path, tmp_path: Path) -> None:
     with slow_server(checkpoints, tmp_path) as server, ThreadPoolExecutor() as threads:
-        waiting = http.client.HTTPConnection(urlsplit(server.url).netloc, timeout=10)
+        waiting = http.client.HTTPConnection(
+            urlsplit(server.url).netloc, timeout=HANGS_AFTER_SECONDS
+        )
         waiting.connect()
         asked = threads.submit(server.ask, "/?prompt=soup")
         assert eventually((tmp_path / "began").exists)
@@ -223,9 +225,9 @@ def test_sigterm_finishes_what_runs_and_takes_no_more(checkpoints: Path, tmp_pat
         assert (response.status, "Retry-After" in response.headers) == (503, True)
         waiting.close()
         (tmp_path / "let-go").touch()
-        status, _, text = asked.result(timeout=10)
+        status, _, text = asked.result(timeout=HANGS_AFTER_SECONDS)
         assert (status, bool(text.strip())) == (200, True)
-        assert server.process.wait(timeout=10) == 0
+        assert server.process.wait(timeout=HANGS_AFTER_SECONDS) == 0
 
 
 def test_a_request_that_takes_longer_than_the_grace_is_cancelled_and_told_so(
@@ -238,24 +240,24 @@ def test_a_request_that_takes_longer_than_the_grace_is_cancelled_and_told_so(
         asked = threads.submit(server.ask, "/?prompt=soup")
         assert eventually((tmp_path / "began").exists)
         server.process.send_signal(signal.SIGTERM)
-        assert server.process.wait(timeout=10) == 0
-        status, headers, _ = asked.result(timeout=10)
+        assert server.process.wait(timeout=HANGS_AFTER_SECONDS) == 0
+        status, headers, _ = asked.result(timeout=HANGS_AFTER_SECONDS)
         assert (status, "Retry-After" in headers) == (503, True)
 
 
 def test_the_end_of_stdin_ends_at_once_whatever_runs(checkpoints: Path, tmp_path: Path) -> None:
     with (
-        slow_server(checkpoints, tmp_path, "--end-with-stdin") as server,
+        slow_server(
+            checkpoints, tmp_path, "--end-with-stdin", "--grace", HANGS_AFTER_SECONDS
+        ) as server,
         ThreadPoolExecutor() as threads,
     ):
         asked = threads.submit(server.ask, "/?prompt=soup")
         assert eventually((tmp_path / "began").exists)
-        began = time.monotonic()
         assert server.process.stdin is not None
         server.process.stdin.close()
-        assert server.process.wait(timeout=10) == 0
-        assert time.monotonic() - began < in_company(1)
-        assert asked.result(timeout=10)[0] == 503
+        assert server.process.wait(timeout=AT_ONCE_SECONDS) == 0
+        assert asked.result(timeout=HANGS_AFTER_SECONDS)[0] == 503
 
 
 def is_refused(url: str) -> bool:

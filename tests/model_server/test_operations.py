@@ -95,6 +95,17 @@ def test_the_log_is_json_lines_without_what_was_said(server: Running) -> None:
     assert any(line.get("tokens") for line in asked)
 
 
+def test_a_server_that_is_well_writes_no_line_when_it_is_asked_how_it_is(server: Running) -> None:
+    for path, host, number in (
+        ("/health", "localhost", "well"), ("/health", "elsewhere.example", "refused"),
+        ("/nothing", "localhost", "other"),
+    ):  # fmt: skip
+        server.ask(path, headers={"Host": host, "X-Request-Id": number})
+    told = {line.get("request_id"): line.get("status") for line in server.logged()}
+    assert (told["refused"], told["other"]) == (403, 404)
+    assert "well" not in told
+
+
 def test_what_was_said_is_logged_if_that_is_asked_for(checkpoints: Path, tmp_path: Path) -> None:
     with running(
         tmp_path / "log", checkpoints / "marlow", "--engine", "echo", "--log-prompts"

@@ -26,6 +26,7 @@ from hypothesis import strategies as st
 from model_server import wire
 from model_server.checkpoint_format import Manifest
 from model_server.streams import event
+from orchestrator.cast import DEMO
 from orchestrator.errors import (
     ModelServerBusy,
     ModelServerDown,
@@ -35,14 +36,14 @@ from orchestrator.errors import (
 from orchestrator.one_to_one.names import own_name
 from orchestrator.one_to_one.writing import showable
 from orchestrator.servers.streaming import written
-from orchestrator.settings import DEMO
+from tests.conftest import HANGS_AFTER_SECONDS
 
 if TYPE_CHECKING:
     from tests.tmux import Terminal
 
 Start = Callable[..., Awaitable["Terminal"]]
 CHAT = [sys.executable, "-m", "orchestrator", "chat"]
-SECONDS = 60
+SECONDS = HANGS_AFTER_SECONDS
 DEX = DEMO / "friends" / "dex"
 
 
@@ -74,7 +75,7 @@ def dex() -> Iterator[str]:
 
 def test_a_line_in_is_an_answer_out_and_the_end_of_the_input_ends_it() -> None:
     done = chat("dex", typed="hi\n\nwhat do you think of soup?\n/why\n/forget\n/why\nbye")
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 0, done.stderr + Path("data/logs/Dex.log").read_text(encoding="utf-8")
     assert len(done.stdout.splitlines()) == 3
     assert all(done.stdout.splitlines())
     assert 'About: "soup", from line 3, You: "what do you think of soup?".' in done.stderr

@@ -61,7 +61,7 @@ def test_everything_is_in_order_where_nothing_was_changed(tmp_path: Path) -> Non
 
 
 def test_a_problem_makes_the_exit_code_one_and_json_is_one_document(tmp_path: Path) -> None:
-    (tmp_path / "settings.toml").write_text("[[friends]]\nname = 'Ana'\ncheckpoint = 'none'\n")
+    (tmp_path / "settings.toml").write_text("[[friends]]\nname = 'Ana May'\ncheckpoint = 'none'\n")
     done = run_botconvo("doctor", "--json")
     assert (done.returncode, done.stderr) == (1, "")
     rows = json.loads(done.stdout)["findings"]
@@ -69,7 +69,7 @@ def test_a_problem_makes_the_exit_code_one_and_json_is_one_document(tmp_path: Pa
     problems = [(row["subject"], row["remedy"]) for row in rows if row["kind"] == "problem"]
     assert problems == [
         ("settings", "mend that first; some of the other checks need it"),
-        ("Ana", "train the friend again with: botconvo train Ana"),
+        ("Ana May", "train the friend again with: botconvo train 'Ana May'"),
     ]
 
 

@@ -21,6 +21,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from model_server import wire
+from orchestrator.cast import read_show
 from orchestrator.clock import Clock, VirtualClock
 from orchestrator.phrases import load_picker
 from orchestrator.platforms import Command, PersonLine
@@ -30,7 +31,7 @@ from orchestrator.servers import Servers, Times
 from orchestrator.servers.client import Deadlines, ModelClient
 from orchestrator.servers.launch import Patience
 from orchestrator.servers.remote import PollingPauses
-from orchestrator.settings import LimitSettings, read_show
+from orchestrator.settings import LimitSettings
 from orchestrator.show import member_of
 from orchestrator.swarm import Swarm
 from orchestrator.talk.conversation import Conversation

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import random
 import shutil
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -21,14 +22,14 @@ from aiohttp.test_utils import TestServer
 
 from model_server import wire
 from model_server.checkpoint_format import Manifest
-from orchestrator.errors import ModelServerDown, OrchestratorError
+from orchestrator.cast import read_show
+from orchestrator.errors import ModelServerDown, NobodySpeaks, OrchestratorError
 from orchestrator.forget import _remove_logs
 from orchestrator.servers import Servers, Times, launches
 from orchestrator.servers.client import Candidate, Deadlines, ModelClient
 from orchestrator.servers.launch import Patience, log_file
 from orchestrator.servers.remote import PollingPauses
-from orchestrator.settings import read_show
-from tests.conftest import ROOT, in_company
+from tests.conftest import HANGS_AFTER_SECONDS, ROOT, run_botconvo
 from tests.model_server.running import running
 
 DEX = ROOT / "orchestrator" / "demo" / "friends" / "dex"
@@ -65,7 +66,7 @@ async def servers_of(
 
 
 async def until(servers: Servers, is_true: Callable[[], bool]) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(HANGS_AFTER_SECONDS):
         while not is_true():
             await servers.changed.wait()
 
@@ -106,6 +107,13 @@ async def test_a_hung_server_is_noticed_by_its_request_and_replaced(tmp_path: Pa
         assert (await ready_pids(servers))["Ana"] != pid
 
 
+def at_once(asking: Coroutine[Any, Any, object]) -> None:
+    """Fails if it waits for anything before it is done."""
+    with contextlib.closing(asking):
+        waits_for = asking.send(None)
+    pytest.fail(f"it waits for {waits_for}")
+
+
 async def ready_pids(servers: Servers) -> dict[str, int]:
     pids = {}
     for name, server in servers._supervisor.servers.items():
@@ -134,9 +142,8 @@ async def test_one_friend_who_cannot_start_does_not_keep_others_from_playing(
     async with servers_of(tmp_path, Ana=DEX, Bo=broken_checkpoint(tmp_path)) as servers:
         assert servers.able() == {"Ana"}
         assert servers.state("Bo").kind == "benched"
-        async with asyncio.timeout(in_company(1)):  # skipped at once
-            with pytest.raises(ModelServerDown, match="Bo's model server did not start"):
-                await servers.client_of("Bo")
+        with pytest.raises(ModelServerDown, match="Bo's model server did not start"):
+            at_once(servers.client_of("Bo"))
     assert "vocab.bpe" in caplog.text
 
 
@@ -154,6 +161,24 @@ async def test_a_show_need_not_wait_for_a_friend_who_loads_for_ever(tmp_path: Pa
             assert await draw(await servers.client_of("Ana"))
             assert not waiting.done()
             waiting.cancel()
+
+
+@pytest.mark.parametrize("is_broken", [False, True])
+async def test_if_nobody_can_start_it_matters_whether_the_user_can_mend_that(
+    tmp_path: Path, is_broken: bool
+) -> None:
+    show = read_show(write_settings(tmp_path, Ana=DEX, Bo=DEX))
+    times = Times(patience=Patience(ready_seconds=0.1, restarts=0, bench_seconds=3600))
+    async with aiohttp.ClientSession() as session:
+        servers = Servers(show, session, random.Random(1), times=times)
+        for name, server in servers._supervisor.servers.items():
+            # One says nothing and ends with us, the other says that it cannot begin.
+            text = "exit 2" if is_broken and name == "Bo" else "exec cat"
+            server.launch = replace(server.launch, program=("sh", "-c", text))
+        with pytest.raises(OrchestratorError, match="not ready within") as caught:
+            async with servers:
+                pass
+    assert isinstance(caught.value, NobodySpeaks) == (not is_broken)
 
 
 async def test_if_nobody_can_start_each_ones_sentence_is_said(tmp_path: Path) -> None:
@@ -218,9 +243,8 @@ async def test_a_server_elsewhere_that_goes_away_is_skipped_until_it_is_back(
                 await draw(client)
             assert servers.able() == set()
             assert servers.state("Dex").kind == "unreachable"
-            async with asyncio.timeout(in_company(1)):
-                with pytest.raises(ModelServerDown, match="Dex's model server cannot be used"):
-                    await servers.client_of("Dex")
+            with pytest.raises(ModelServerDown, match="Dex's model server cannot be used"):
+                at_once(servers.client_of("Dex"))
             [launch] = launches(read_show(write_settings(tmp_path, Dex=DEX)))
             successor = await asyncio.create_subprocess_exec(
                 *launch.command(), "--port", str(port), stdin=asyncio.subprocess.PIPE,
@@ -281,6 +305,20 @@ def test_whatever_a_friend_is_called_the_log_stays_in_its_folder(tmp_path: Path,
     assert not list(tmp_path.parent.glob("*.log"))
     assert _remove_logs(logs, [name.upper()]) != []
     assert not list(logs.iterdir())
+
+
+ASCII = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+
+
+def test_names_and_words_need_no_locale_that_has_their_letters(tmp_path: Path) -> None:
+    path = write_settings(tmp_path, **{"Jörg": DEX})
+    with path.open("a", encoding="utf-8") as file:
+        file.write("[generation]\nbanned_words = ['schön', '食べ']\n")
+    done = run_botconvo("run", "--lines", 1, "--fast", env={**os.environ, **ASCII})
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("Jörg: ")
+    [log] = (tmp_path / "data" / "logs").iterdir()
+    assert log.name == "Jörg.log"
 
 
 def test_no_two_friends_share_a_log(tmp_path: Path) -> None:
