@@ -128,14 +128,15 @@ def rename(corpus: Corpus, name: str, new_name: str) -> None:
 
 def likely_same(rows: Iterable[AccountRow]) -> list[tuple[AccountRow, AccountRow]]:
     """Pairs of people's accounts of one name, in whatever case and accents, that are not merged:
-    the first is the one with more messages."""
+    the first is the one whose name is to be kept. That is one without a platform behind it, and of
+    several of those the one with most messages."""
     by_name: dict[str, list[AccountRow]] = defaultdict(list)
     for row in rows:
         if row.kind == "person":
             by_name[_bare(row.name)].append(row)
     pairs = []
     for same in by_name.values():
-        main, *others = sorted(same, key=lambda row: -row.messages)
+        main, *others = sorted(same, key=lambda row: (_is_told_apart(row), -row.messages))
         pairs += [(main, other) for other in others if other.person != main.person]
     return pairs
 
@@ -201,6 +202,11 @@ def no_such_person(name: str, known: list[str]) -> str:
         return f"Nobody called {name!r} is in this corpus; perhaps you mean {' or '.join(near)}."
     few = ", ".join(known[:8]) or "nobody yet"
     return f"Nobody called {name!r} is in this corpus; it knows {few}; see: botconvo friends"
+
+
+def _is_told_apart(row: AccountRow) -> bool:
+    """Whether the person is called `Ana (telegram)`, as another one is Ana."""
+    return row.person.startswith(f"{row.name} ({row.platform}")
 
 
 def _bare(name: str) -> str:

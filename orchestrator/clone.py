@@ -95,11 +95,14 @@ def _who_is_in_it(assume_yes: bool) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = _finetune("friends")
     for one, *others in _namesakes(rows):
         also = " and ".join(others)
-        if assume_yes or _agreed(f"{one} and {also} have the same name. Are they one person"):
-            subprocess.run(
-                _command("friends", "merge", "--", one, *others),
-                stdin=subprocess.DEVNULL, check=True,
-            )  # fmt: skip
+        merge = ["friends", "merge", "--", one, *others]
+        if assume_yes:  # two people in one model would be hard to notice later
+            _say(f"{one} and {also} have the same name and stay apart; if they are one person: "
+                 f"botconvo {shlex.join(merge)}")  # fmt: skip
+        elif _agreed(f"{one} and {also} have the same name. Are they one person"):
+            merging = subprocess.run(_command(*merge), stdin=subprocess.DEVNULL, check=False)
+            if merging.returncode:
+                raise OrchestratorError("They could not be merged; see above for why.")
             rows = _finetune("friends")
     return rows
 

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Any, Self
+from typing import Annotated, Any, Self, get_args
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    field_validator,
+    model_validator,
+)
 
 TOKEN = re.compile(
     r"\d{6,12}:[\w-]{30,}"  # Telegram: bot id, colon, secret
@@ -27,6 +35,41 @@ class Section(BaseModel):
     model_config = ConfigDict(
         extra="forbid", frozen=True, populate_by_name=True, allow_inf_nan=False
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _switches_are_no_numbers(cls, data: Any) -> Any:
+        """To Python, and so to pydantic, true is 1; as a word it is refused at its place."""
+        if not isinstance(data, dict):
+            return data
+        numbers = {name for name, field in cls.model_fields.items() if _is_number(field.annotation)}
+        return {
+            key: _switches_as_words(value) if key in numbers else value
+            for key, value in data.items()
+        }
+
+
+def _is_number(annotation: Any) -> bool:
+    """Whether it is a number, or something made of numbers."""
+    parts = get_args(annotation)
+    return any(map(_is_number, parts)) if parts else annotation in (int, float)
+
+
+def _switches_as_words(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_switches_as_words(one) for one in value]
+    return str(value) if isinstance(value, bool) else value
+
+
+def _name(text: str) -> str:
+    # Marks and emoji may be all there is of a name.
+    if not text.strip() or any(unicodedata.category(char) == "Cc" for char in text):
+        raise ValueError(f"{text!r} is no name: it is empty, or has ends of lines in it")
+    return text
+
+
+Name = Annotated[str, Field(max_length=80), AfterValidator(_name)]
+"""What somebody is called."""
 
 
 class Stage(Section):

@@ -62,6 +62,9 @@ def sentence_on_settings(error: ValidationError, text: str, model: type[BaseMode
     schema_place = list(place)
     if place[:1] == ["stages"] and len(place) > 2:
         del place[2]  # which kind of stage it is, which is no key
+    data = tomllib.loads(text)
+    while first["type"] != "missing" and len(place) > 1 and not _holds(data, place):
+        place.pop()  # which of several types it might have been, which is no key either
     where = _at(line_of(place, text))
     if first["type"] == "extra_forbidden":
         return f"{where}there is no key {_named(place)}; {_meant(schema_place, model)}"

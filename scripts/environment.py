@@ -77,8 +77,9 @@ def _works(python: Path) -> bool:
 def _install(python: Path, extras: set[str]) -> None:
     target = str(ROOT) + (f"[{','.join(sorted(extras))}]" if extras else "")
     # gpt-2-simple has no pyproject.toml, of which an old pip warns at length.
-    command = [*_pip(python), "install", "--quiet", "--disable-pip-version-check",
-               "--no-warn-script-location", "--use-pep517", "--editable", target]  # fmt: skip
+    command = [*_pip(python), "install", "--quiet", "--no-input",
+               "--disable-pip-version-check", "--no-warn-script-location", "--use-pep517",
+               "--editable", target]  # fmt: skip
     if _run_apart(command):
         sys.exit(
             "pip could not install BotConvo; see above for why, mend it (is there a network?), "

@@ -85,6 +85,20 @@ def test_it_installs_once_passes_arguments_on_and_adds_what_a_command_needs(proj
     assert run(project, "chat").stderr == ""
 
 
+def test_who_only_looks_waits_for_no_gigabytes_of_tensorflow(project: Path) -> None:
+    run(project)
+    for light in (
+        "base", "base list", "base --models m list", "base download 124M", "base scratch --help",
+        "train -h", "train x --estimate", "clone --help", "stats", "stats --help --plot x.png",
+    ):  # fmt: skip
+        assert run(project, *light.split()).stderr == "", light
+    stamp = project / ".venv" / "botconvo-installed"
+    as_installed = stamp.read_text(encoding="utf-8")
+    for heavy in ("base --models m scratch text --name x", "train -- -h", "clone chats"):
+        assert "once ... train\n" in run(project, *heavy.split()).stderr, heavy
+        stamp.write_text(as_installed, encoding="utf-8")
+
+
 # A backend that says where it is and then takes its time, as a big download would.
 SLOW_BACKEND = """
 import os, time

@@ -212,12 +212,19 @@ def _report(options: argparse.Namespace, rows: list[dict[str, Any]]) -> None:
         print_json(rows)
         return
     for row in rows:
-        bits = row["bits_per_byte"]
-        held_out = (
-            "no newer ones to test on" if bits is None else f"{bits} bits per byte on newer ones"
-        )
-        print(f"{row['folder']}: {row['messages']} messages of {row['friend']}, {held_out}")
+        tested = _tested(row["friend"], row["bits_per_byte"])
+        print(f"{row['folder']}: {row['messages']} messages of {row['friend']}, {tested}")
     print(worded("Next: botconvo run"))
+
+
+def _tested(friend: str, bits_per_byte: float | None) -> str:
+    if bits_per_byte is not None:
+        return f"{bits_per_byte} bits per byte on newer ones"
+    return (
+        f"not tested, as {friend} wrote none of the newest messages of these chats, which are held "
+        f"out for that; import newer ones of {friend}, or train and evaluate with --until and a "
+        f"day on which {friend} still wrote"
+    )
 
 
 def _estimate(options: argparse.Namespace, cleaned: CleanCorpus, names: list[str]) -> int:

@@ -270,7 +270,11 @@ def _remarks(results: Sequence[FriendResult], rivals: Mapping[str, Rivals]) -> l
     for result in results:
         friend = result.friend
         if result.personal is None:
-            remarks.append(f"{friend} wrote nothing since the test messages begin.")
+            remarks.append(
+                f"{friend} wrote nothing since the test messages begin, which are the newest of "
+                f"these chats, so no model is tested on {friend}. Import newer ones of {friend}, "
+                f"or train and evaluate with --until and a day on which {friend} still wrote."
+            )
         elif result.personal.too_long:
             remarks.append(
                 f"{result.personal.too_long} of {friend}'s test messages fit in no window and "

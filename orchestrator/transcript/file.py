@@ -154,7 +154,7 @@ def _told(error: sqlite3.OperationalError, path: Path) -> OrchestratorError:
     # Extended codes keep the plain one in their lowest byte (https://sqlite.org/rescode.html).
     code = error.sqlite_errorcode & 0xFF
     if code in REMEDIES:
-        return TranscriptFull(f"{path} cannot be written ({error}): {REMEDIES[code]}.")
+        return TranscriptFull(f"{path} cannot be written: {REMEDIES[code]}.")
     kind = TranscriptLocked if code in LOCKED else OrchestratorError
     return kind(f"{path} cannot be written ({error}); end what else is using it.")
 

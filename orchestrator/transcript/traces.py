@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from orchestrator.errors import OrchestratorError
+from orchestrator.errors import OrchestratorError, TranscriptFull
 from orchestrator.transcript.file import (
     REBUILD_WORD_INDEX,
     changing,
@@ -69,9 +69,12 @@ def forget_speakers(path: Path, names: Collection[str]) -> int:
         has_index = index_words(database, path)
         try:
             return _remove_traces(database, path, names, has_index)
+        except TranscriptFull:
+            raise
         except (OSError, sqlite3.OperationalError, OrchestratorError) as error:
+            why = error.__cause__ or error  # of a locked file, as SQLite says it
             raise OrchestratorError(
-                f"{path} cannot be changed ({error}); end the show if one is running, or mend the "
+                f"{path} cannot be changed ({why}); end the show if one is running, or mend the "
                 "file's permissions, then forget again."
             ) from error
 

@@ -85,6 +85,13 @@ def test_the_same_name_on_two_platforms_is_proposed_and_never_merged(corpus: Cor
     assert len(likely_same(accounts(corpus))) == 1
 
 
+def test_the_name_that_is_kept_is_the_plain_one_whoever_wrote_more(corpus: Corpus) -> None:
+    say(corpus, *[("whatsapp", "+2", "ana", f"line {n}", "person") for n in range(20)])
+    pairs = [(a.person, b.person) for a, b in likely_same(accounts(corpus))]
+    assert ("Ana", "ana (whatsapp)") in pairs
+    assert {kept for kept, _ in pairs} == {"Ana"}
+
+
 def test_a_merge_makes_one_person_and_a_split_two_again(corpus: Corpus) -> None:
     before = persons(corpus)
     assert merge(corpus, "ana", "ana (TELEGRAM)") == "Ana"

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import SAMPLE_CHAT, run_botconvo
+from tests.conftest import HANGS_AFTER_SECONDS, SAMPLE_CHAT, run_botconvo
 
 MESSAGES = 480
 NO_NETWORK = {**os.environ, "https_proxy": "http://127.0.0.1:9", "CUDA_VISIBLE_DEVICES": "-1"}
@@ -70,6 +70,35 @@ def test_who_wrote_in_two_chat_programs_is_offered_once(tmp_path: Path) -> None:
     listed = done.stdout.partition("Who is in it:")[2].partition("Whom to clone?")[0]
     assert sum("(whatsapp)" in line for line in listed.splitlines()) == 1
     assert len(listed.split("\n")) == 7, listed
+
+
+def test_a_merge_that_fails_is_said_in_a_sentence(tmp_path: Path) -> None:
+    export = json.loads(SAMPLE_CHAT.read_text(encoding="utf-8"))
+    export["messages"] = export["messages"][:12]
+    Path("chat.json").write_text(json.dumps(export), encoding="utf-8")
+    name = export["messages"][0]["author"]["nickname"]
+    Path("WhatsApp Chat with Sofa.txt").write_text(
+        "".join(f"2/{day}/24, 12:00 - {name}: hello {day}\n" for day in range(1, 9)),
+        encoding="utf-8",
+    )
+    command = [sys.executable, "-m", "orchestrator", "clone", "chat.json"]
+    with subprocess.Popen(
+        [*command, "WhatsApp Chat with Sofa.txt", "--base", "demo"],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    ) as running:  # fmt: skip
+        assert running.stdout is not None
+        asked = ""
+        while not asked.endswith("Are they one person? [Y/n] "):
+            sign = running.stdout.read(1)
+            assert sign, asked
+            asked += sign
+        Path("data/corpus.sqlite").write_text("no database " * 99, encoding="utf-8")
+        _, said = running.communicate("y\n", timeout=HANGS_AFTER_SECONDS)
+    assert running.returncode == 2
+    *why, last = said.splitlines()
+    assert last.endswith("They could not be merged; see above for why.")
+    assert "data/corpus.sqlite" in "".join(why)
+    assert "Traceback" not in said
 
 
 def test_names_that_the_systems_language_has_no_signs_for_are_shown(tmp_path: Path) -> None:

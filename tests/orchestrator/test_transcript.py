@@ -370,7 +370,7 @@ def test_a_full_disk_is_said_leaves_nothing_half_done_and_passes(path: Path) -> 
 def test_a_database_that_may_not_grow_is_full(path: Path, show: Transcript) -> None:
     pages = show._database.execute("PRAGMA page_count").fetchone()[0]
     show._database.execute(f"PRAGMA max_page_count = {pages}")
-    with pytest.raises(TranscriptFull, match="the disk is full; make room"):
+    with pytest.raises(TranscriptFull, match=r"written: the disk is full; make room\.$"):
         show.add("Ana", "friend", "x" * 100_000, {}, NOW)
     assert list(show.lines()) == []
     show._database.execute("PRAGMA max_page_count = 100000")
