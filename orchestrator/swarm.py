@@ -330,7 +330,8 @@ class Swarm:
     def _line(self, line_id: int | None, wanted: str) -> TranscriptLine:
         """The line with this id, or the last one of a friend. Raises Refused."""
         if line_id is not None:
-            if (line := self._transcript.line(line_id)) is None or line.unsaid:
+            line = self._transcript.line(line_id)
+            if line is None or line.unsaid or line.conversation != self._transcript.conversation:
                 raise Refused(f"There is no line {line_id}.")
             return line
         for line in reversed(self._transcript.last(50)):

@@ -4,8 +4,10 @@ the show, and no platform."""
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Iterator
 from datetime import datetime
+from itertools import takewhile
 from typing import Literal
 
 from orchestrator.backstage import Backstage
@@ -45,12 +47,22 @@ async def transcript(
     path = transcript_path(backstage.show.home, conversation)
     began = moment(since, backstage.now()) if since else None
 
+    given_up = threading.Event()
+
     def read() -> bytes:
         # A connection of its own: a long transcript takes seconds, and the show goes on.
         with Transcript.read(path) as kept:
-            return b"".join(_bounded(_pieces(kept, form, began), most_bytes, advice))
+            pieces = _until(given_up, _pieces(kept, form, began))
+            return b"".join(_bounded(pieces, most_bytes, advice))
 
-    return await asyncio.to_thread(read)
+    try:
+        return await asyncio.to_thread(read)
+    finally:
+        given_up.set()  # a show that ends would wait for the thread
+
+
+def _until(given_up: threading.Event, pieces: Iterator[str]) -> Iterator[str]:
+    return takewhile(lambda _: not given_up.is_set(), pieces)
 
 
 def _pieces(kept: Transcript, form: Form, since: datetime | None) -> Iterator[str]:

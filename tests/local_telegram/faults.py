@@ -12,17 +12,19 @@ from fnmatch import fnmatchcase
 @dataclass(frozen=True, slots=True)
 class Fault:
     """What happens to one request. `accepted`: the server does what was asked, and then fails.
-    `status` 0: the connection is cut instead of an answer."""
+    `status` 0: the connection is cut instead of an answer. `hangs`: there never is one."""
 
     kind: str
     status: int = 0
     accepted: bool = False
     description: str = ""
     retry_after_s: int = 0
+    hangs: bool = False
 
 
 BAD_GATEWAY = Fault("502", 502, description="Bad Gateway")
 CUT = Fault("cut")
+HANGS = Fault("hangs", hangs=True)
 CUT_ACCEPTED = Fault("cut accepted", accepted=True)
 BAD_GATEWAY_ACCEPTED = Fault("502 accepted", 502, accepted=True, description="Bad Gateway")
 REVOKED = Fault("401", 401, description="Unauthorized")

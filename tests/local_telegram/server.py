@@ -112,14 +112,23 @@ class LocalTelegram:
     def says(
         self, person: Person, chat: Chat, text: str, *, reply_to: Message | None = None,
         seconds_ago: int = 0, in_name_of: Chat | None = None,
+        forwarded_from: Person | None = None, via_bot: Bot | None = None,
     ) -> Message:  # fmt: skip
         at = int(time.time()) - seconds_ago
         message = Message(chat.next_id(), chat, person, text, at, entities_of(text), reply_to)
         message.in_name_of = in_name_of
+        message.forwarded_from, message.via_bot = forwarded_from, via_bot
         chat.messages.append(message)
         for bot, status in chat.bots.items():
             if status in IS_THERE and _may_read(bot, status, message):
                 self._update(bot, "message", message.as_json())
+        return message
+
+    def begins_topic(self, person: Person, chat: Chat, title: str) -> Message:
+        """A topic of a forum, which bots are not asked about here. What people write there replies
+        to this message, if to no other: https://core.telegram.org/bots/api#forumtopiccreated"""
+        message = Message(chat.next_id(), chat, person, "", topic=title)
+        chat.messages.append(message)
         return message
 
     def edits(self, message: Message, text: str) -> None:
@@ -205,6 +214,8 @@ class LocalTelegram:
         if bot.is_revoked:
             return failing_answer(REVOKED, request)
         fault = self.faults.for_request(method)
+        if fault is not None and fault.hangs:
+            await asyncio.Event().wait()  # until whoever asked goes away
         if fault is not None and not fault.accepted:
             return failing_answer(fault, request)
         try:

@@ -60,7 +60,8 @@ CHANNEL_BOT = {
 @dataclass(eq=False)
 class Message:
     """A message as people see it now. `silent`: it makes no sound. `in_name_of`: the group itself
-    or a channel, as which a person writes; Telegram tells nobody who that is."""
+    or a channel, as which a person writes; Telegram tells nobody who that is. `via_bot`: the inline
+    bot whose words they chose. `topic`: the title of one that begins with it."""
 
     id: int
     chat: Chat
@@ -75,6 +76,9 @@ class Message:
     is_edited: bool = False
     document: bytes = b""
     in_name_of: Chat | None = None
+    forwarded_from: Person | None = None
+    via_bot: Bot | None = None
+    topic: str = ""
 
     def as_json(self, *, with_reply: bool = True) -> JSON:
         found: JSON = {
@@ -89,10 +93,21 @@ class Message:
             found["document"] = {
                 "file_id": "f", "file_unique_id": "f", "file_size": len(self.document),
             }  # fmt: skip
+        if self.forwarded_from is not None:
+            found["forward_origin"] = {
+                "type": "user", "date": self.at, "sender_user": self.forwarded_from.as_json(),
+            }  # fmt: skip
+        if self.via_bot is not None:
+            found["via_bot"] = self.via_bot.as_json()
+        if self.topic:
+            del found["text"]
+            found["forum_topic_created"] = {"name": self.topic, "icon_color": 0x6FB9F0}
         if self.entities:
             found["entities"] = self.entities
         if self.reply_to is not None and with_reply:
             found["reply_to_message"] = self.reply_to.as_json(with_reply=False)
+            if self.reply_to.topic:
+                found |= {"message_thread_id": self.reply_to.id, "is_topic_message": True}
         if self.buttons:
             found["reply_markup"] = {"inline_keyboard": self.buttons}
         if self.is_edited:

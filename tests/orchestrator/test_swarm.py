@@ -484,6 +484,27 @@ async def test_a_line_that_no_stage_could_show_was_not_said_and_whom_it_answers_
     await asyncio.gather(running, return_exceptions=True)
 
 
+async def test_a_line_of_an_earlier_conversation_is_nobodys_business(start: Start) -> None:
+    earlier = (await (await start(numbered())).run(3))[0]
+    play = await start(numbered())
+    play.swarm.control.pause()
+    running = asyncio.create_task(play.run(10**6))
+    answers: list[str] = []
+
+    async def answer(text: str, is_done: bool = True) -> None:
+        answers.append(text)
+
+    for name in ("why", "again", "oops"):
+        play.stage.do(Command("Sam", name, "1", answer))
+    await play.when_heard()
+    assert answers == ["There is no line 1."] * 3
+    first = play.transcript.line(1)
+    assert first is not None
+    assert (first.speaker, first.text, first.unsaid) == (*earlier, False)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
 @pytest.mark.parametrize("argument", ["9" * 30, "1", "x"])
 async def test_a_line_that_is_not_there_is_no_error(start: Start, argument: str) -> None:
     play = await start(numbered())

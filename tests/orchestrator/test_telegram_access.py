@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
+from collections.abc import Iterator
+
 import pytest
 
 from orchestrator.control import HELP
-from orchestrator.platforms import Command
+from orchestrator.platforms import Command, PersonLine
 from orchestrator.platforms.telegram import access, desk
 from orchestrator.platforms.telegram.settings import TelegramStage
+from orchestrator.transcript.export import FORMS
 from tests.local_telegram import Message
-from tests.local_telegram.faults import BAD_GATEWAY, Fault, flood
+from tests.local_telegram.faults import BAD_GATEWAY, HANGS, Fault, flood
 from tests.local_telegram.world import Chat
+from tests.orchestrator.chat_house import PATIENCE_SECONDS
 from tests.orchestrator.telegram_house import Ears, House, house, local, quick
 
 __all__ = ["house", "local", "quick"]  # fixtures
@@ -154,6 +160,79 @@ async def test_while_telegram_does_not_say_who_administrates_nobody_steers(
         monkeypatch.setattr(access, "AGAIN_SECONDS", 0.0)
         house.local.says(house.anna, house.group, "/pause")
         await ears.when(Command)
+
+
+async def test_who_administrates_is_asked_once_when_telegram_does_not_answer(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(access, "PATIENCE_SECONDS", 1.0)
+    monkeypatch.setattr(access, "AGAIN_SECONDS", 1.0)
+    house.local.faults.next("getChatAdministrators", HANGS, times=4)
+    async with house.opened() as platform:
+        ears = Ears(platform)
+        asked = [house.local.says(house.anna, house.group, "/pause") for _ in range(4)]
+        house.local.says(house.anna, house.group, "hello Dex")
+        await ears.when(PersonLine)
+        assert {(await answer_to(house, command)).text for command in asked} == {access.NOT_TOLD}
+    assert len(house.local.given("getChatAdministrators")) == 1
+    assert given(ears) == []
+
+
+async def test_a_line_of_before_is_explained_to_whoever_may_read_the_transcript(
+    house: House,
+) -> None:
+    house.group.administrators = [house.sam]
+    async with house.opened() as platform:
+        ears = Ears(platform)
+        for text in ("/why", "/why last", "/why LAST"):
+            house.local.says(house.anna, house.group, text)
+        asked = house.local.says(house.anna, house.group, "/why 4")
+        assert (await answer_to(house, asked)).text == (
+            "Sorry, /why 4 is for this group's administrators."
+        )
+        house.local.says(house.sam, house.group, "/why 4")
+        await ears.when(Command, 4)
+    assert [(command.author, command.argument) for command in ears.of(Command)] == [
+        ("Anna", ""), ("Anna", "last"), ("Anna", "LAST"), ("Sam", "4"),
+    ]  # fmt: skip
+
+
+async def test_a_line_of_before_is_explained_to_nobody_where_that_is_so_set(house: House) -> None:
+    house.group.administrators = [house.sam]
+    async with house.opened(commands={"transcript": "nobody"}):
+        asked = house.local.says(house.sam, house.group, "/why 4")
+        assert (await answer_to(house, asked)).text == "Sorry, /why 4 is switched off here."
+
+
+async def test_a_show_that_ends_does_not_wait_for_a_transcript(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loop = asyncio.get_running_loop()
+    begun, ended, may_go_on = asyncio.Event(), asyncio.Event(), threading.Event()
+    written: list[int] = []
+
+    def slowly(*_: object) -> Iterator[str]:
+        loop.call_soon_threadsafe(begun.set)
+        may_go_on.wait()
+        try:
+            for number in range(1000):
+                written.append(number)
+                yield "line"
+        finally:
+            loop.call_soon_threadsafe(ended.set)
+
+    monkeypatch.setitem(FORMS, "html", slowly)
+    house.group.administrators = [house.anna]
+    house.local.private(house.anna, house.bot)
+    try:
+        async with house.opened() as platform:
+            await house.say(platform, "Dex", "soup")
+            house.local.says(house.anna, house.group, "/transcript")
+            await asyncio.wait_for(begun.wait(), PATIENCE_SECONDS)
+    finally:
+        may_go_on.set()
+    await asyncio.wait_for(ended.wait(), PATIENCE_SECONDS)
+    assert written == [0]
 
 
 async def test_a_transcript_goes_to_one_person_alone(house: House) -> None:

@@ -17,6 +17,7 @@ from tests.local_telegram.faults import (
     BAD_GATEWAY_ACCEPTED,
     CUT,
     CUT_ACCEPTED,
+    HANGS,
     KICKED,
     OTHER_COPY,
     Fault,
@@ -233,6 +234,43 @@ async def test_news_come_in_order_and_once_whatever_happens_to_polls(house: Hous
         await ears.when(Command)
     assert [line.text for line in ears.of(PersonLine)] == [f"line {n}" for n in range(40)]
     assert house.local.faults.struck["cut"] > 0
+
+
+async def test_what_waits_behind_a_command_when_the_show_ends_is_heard_by_the_next(
+    house: House,
+) -> None:
+    house.group.administrators = [house.anna]
+    house.local.faults.next("getChatAdministrators", HANGS)
+    async with house.opened() as platform:
+        before = Ears(platform)
+        house.local.says(house.anna, house.group, "/pause")
+        house.local.says(house.anna, house.group, "please answer me, Dex")
+        await house.local.when_called("getChatAdministrators")
+    assert before.heard == []
+    async with house.opened() as platform:
+        ears = Ears(platform)
+        await ears.when(PersonLine)
+    assert [type(event) for event in ears.heard] == [Command, PersonLine]
+
+
+async def test_stages_of_one_bot_that_end_together_leave_what_waits_to_the_next(
+    house: House,
+) -> None:
+    other = house.local.add_group("Others", house.sam, house.bot)
+    house.group.administrators = [house.anna]
+    house.local.faults.next("getChatAdministrators", HANGS)
+    async with house.opened() as first, house.opened(chat=other.id) as second:
+        house.local.says(house.anna, house.group, "/pause")
+        house.local.says(house.anna, house.group, "please answer me, Dex")
+        house.local.says(house.sam, other, "and me")
+        await house.local.when_called("getChatAdministrators")
+        await asyncio.gather(first.close(), second.close())
+    async with house.opened() as first, house.opened(chat=other.id) as second:
+        in_first, in_second = Ears(first), Ears(second)
+        await in_first.when(PersonLine)
+        await in_second.when(PersonLine)
+    assert [type(event) for event in in_first.heard] == [Command, PersonLine]
+    assert [event.text for event in in_second.of(PersonLine)] == ["and me"]
 
 
 async def test_requests_that_nobody_waits_for_any_longer_leave_room_for_others(

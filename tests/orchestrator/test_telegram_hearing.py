@@ -171,6 +171,43 @@ async def test_a_command_as_a_reply_is_about_that_line(house: House) -> None:
     assert len(ears.of(Command)) == 2
 
 
+async def test_somebody_elses_words_are_no_command(house: House) -> None:
+    house.group.administrators = [house.sam]
+    helper = house.local.add_bot("Helper")
+    async with house.opened() as platform:
+        ears = Ears(platform)
+        for text in ("/oops", "/oops@ConvoBot", "/roll@ConvoBot"):
+            house.local.says(house.sam, house.group, text, forwarded_from=house.anna)
+            house.local.says(house.sam, house.group, text, via_bot=helper)
+        house.local.says(house.sam, house.group, "read this", forwarded_from=house.anna)
+        house.local.says(house.sam, house.group, "/status")
+        await ears.when(Command)
+    assert [line.text for line in ears.of(PersonLine)] == ["read this"]
+    assert [command.name for command in ears.of(Command)] == ["status"]
+    assert house.group.of_bots() == []
+
+
+async def test_in_a_topic_of_a_forum_all_is_as_anywhere(house: House) -> None:
+    house.group.administrators = [house.anna]
+    topic = house.local.begins_topic(house.anna, house.group, "Soup")
+    async with house.opened() as platform:
+        ears = Ears(platform)
+        said = await house.say(platform, "Dex", "soup")
+        [message] = house.group.of_bots()
+        for text in ("/why", "/again", "/oops"):
+            house.local.says(house.anna, house.group, text, reply_to=topic)
+        plain = house.local.says(house.anna, house.group, "hello", reply_to=topic)
+        house.local.says(house.anna, house.group, "/why", reply_to=message)
+        *commands, last = await ears.when(Command, 4)
+        [line] = await ears.when(PersonLine)
+    assert [(c.name, c.message_id) for c in commands] == [
+        ("why", None), ("again", None), ("oops", None),
+    ]  # fmt: skip
+    assert last.message_id == said
+    assert line == PersonLine(f"{house.group.id}/{plain.id}", "Anna", "hello")
+    assert house.group.of_bots() == [message]
+
+
 async def test_friends_are_listed_with_buttons_that_have_them_speak(house: House) -> None:
     async with house.opened() as platform:
         ears = Ears(platform)

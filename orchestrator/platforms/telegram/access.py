@@ -60,15 +60,15 @@ class Doorkeeper:
         self._administrators: frozenset[int] = frozenset()
         self._known_at = self._failed_at = float("-inf")
 
-    async def objection(self, asker: Asker, command: CommandName) -> str:
-        """Why this person may not use the command, in a sentence to them; "" if they may. Raises
-        StageLost."""
+    async def objection(self, asker: Asker, command: CommandName, called: str = "") -> str:
+        """Why this person may not use the command, which the sentence to them calls as here; "" if
+        they may. Raises StageLost."""
         access = self._settings.access(command)
         try:
             is_welcome = await self._may(asker, access)
         except (RequestFailed, TimeoutError):
             return NOT_TOLD
-        return "" if is_welcome else _sorry(command, access)
+        return "" if is_welcome else _sorry(called or command, access)
 
     async def allowed(self, asker: Asker, commands: Collection[CommandName]) -> list[CommandName]:
         """Those that this person may use. Raises StageLost."""
@@ -100,15 +100,18 @@ class Doorkeeper:
 
     async def _ask(self) -> None:
         now = asyncio.get_running_loop().time
-        self._failed_at = now()
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            with outcome(self._account.what):
-                found = await self._account.bot.get_chat_administrators(self._place.chat_id)
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                with outcome(self._account.what):
+                    found = await self._account.bot.get_chat_administrators(self._place.chat_id)
+        except (RequestFailed, TimeoutError):
+            self._failed_at = now()
+            raise
         self._administrators = frozenset(member.user.id for member in found)
         self._known_at, self._failed_at = now(), float("-inf")
 
 
-def _sorry(command: CommandName, access: Access) -> str:
+def _sorry(command: str, access: Access) -> str:
     if access == NOBODY:
         return f"Sorry, /{command} is switched off here."
     if access == ADMINISTRATORS:

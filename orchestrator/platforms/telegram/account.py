@@ -11,10 +11,10 @@ from pydantic import SecretStr
 from telegram import Bot, User
 from telegram.request import HTTPXRequest
 
+from orchestrator.cast import Show
 from orchestrator.platforms.bot_tokens import FriendsTokens
 from orchestrator.platforms.telegram.errors import outcome
 from orchestrator.platforms.telegram.settings import TelegramStage
-from orchestrator.settings import Show
 from orchestrator.tokens import Tokens
 
 TELEGRAM = "https://api.telegram.org"

@@ -9,9 +9,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import Coroutine
 from contextlib import suppress
-from typing import Any, Protocol
+from typing import Protocol
 
 from pydantic import SecretStr
 from telegram import Chat, Update
@@ -49,12 +48,18 @@ STRANGE_PERSON = (
 
 
 class Listener(Protocol):
-    """What a stage wants to hear of the connection. None of these waits or raises."""
+    """What a stage wants to hear of the connection. None of these raises."""
 
     def takes(self, update: Update) -> bool:
         """Whether the update is of a chat of this stage."""
 
     def on_update(self, update: Update) -> None: ...
+
+    async def when_taken_in(self) -> None:
+        """Waits until the updates so far were looked at, or never will be."""
+
+    def has_taken_in(self) -> bool:
+        """Whether the updates so far need not be told again."""
 
     def on_trouble(self, reason: str) -> None:
         """Telegram cannot be reached for now."""
@@ -79,23 +84,35 @@ class Connection:
         self._strangers: OrderedDict[int, None] = OrderedDict()
         self._conflict_told = float("-inf")
         self._hint = asyncio.Event()
+        self._running: asyncio.Task[None] | None = None
+        self._leaving: list[Listener] = []
+        self._in_hand: tuple[Update, list[Listener]] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._webhook = Webhook(settings, self._take) if settings.webhook else None
 
     def start(self) -> None:
         """Begins, in the background. What cannot be reached is tried again."""
         if not self._tasks:
-            self._begin(self._run())
+            self._running = asyncio.create_task(self._run())
+            self._keep(self._running)
 
     def wake(self) -> None:
         """Telegram can be reached again: asks at once."""
         self._hint.set()
+
+    def leaving(self, listener: Listener) -> None:
+        """The listener takes nothing in any more. With the last of them no news are asked for: what
+        nobody has taken in stays at Telegram for the next start."""
+        self._leaving.append(listener)
+        if self._running is not None and all(one in self._leaving for one in self.listeners):
+            self._running.cancel()
 
     async def stop(self) -> None:
         """Ends it for good. What was taken in is not told again after the next start."""
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._put_away()
         if self._webhook is not None:
             await self._webhook.close()
         elif self._next is not None and self.lost is None:
@@ -104,8 +121,7 @@ class Connection:
                     await self.account.bot.get_updates(self._next, limit=1, timeout=0)
         await self.account.close()
 
-    def _begin(self, what: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(what)
+    def _keep(self, task: asyncio.Task[None]) -> None:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -152,8 +168,20 @@ class Connection:
                 self._next, timeout=POLL_SECONDS, allowed_updates=ALLOWED
             )
         for update in updates:
-            self._next = update.update_id + 1
+            self._in_hand = update, list(self.listeners)
             self._take(update)
+            for listener in list(self.listeners):
+                await listener.when_taken_in()
+            self._put_away()
+
+    def _put_away(self) -> None:
+        """With the next request, what was taken in is over for Telegram."""
+        if self._in_hand is None:
+            return
+        update, listeners = self._in_hand
+        if all(listener.has_taken_in() for listener in listeners):
+            self._next = update.update_id + 1
+            self._in_hand = None
 
     async def _pause(self, backoff: Backoff) -> None:
         self._hint.clear()
@@ -205,7 +233,7 @@ class Connection:
         text = STRANGE_PERSON if chat.type == Chat.PRIVATE else STRANGE_GROUP
         log.warning("%s was spoken to in a chat that the settings do not name: %d",
                     self.account.what, chat.id)  # fmt: skip
-        self._begin(self._say_once(chat.id, text.format(id=chat.id)))
+        self._keep(asyncio.create_task(self._say_once(chat.id, text.format(id=chat.id))))
 
     async def _say_once(self, chat_id: int, text: str) -> None:
         with suppress(RequestFailed, StageFailed), outcome(self.account.what):

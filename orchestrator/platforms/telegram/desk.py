@@ -10,8 +10,8 @@ from datetime import datetime, timedelta
 
 from telegram import BotCommand, InlineKeyboardButton, InlineKeyboardMarkup
 
+from orchestrator.cast import Show
 from orchestrator.platforms.command_settings import CommandName
-from orchestrator.settings import Show
 
 TOO_OLD = timedelta(minutes=5)
 """A command that was given so long ago, while the show was away, is no longer meant."""
@@ -50,6 +50,13 @@ MOST_BUTTONS = 90
 def named(word: str) -> CommandName | None:
     """The command that is meant by what stands after the slash."""
     return next((name for name in COMMANDS if name == word), ALSO_CALLED.get(word))
+
+
+def rights(command: CommandName, argument: str) -> tuple[CommandName, ...]:
+    """The commands that somebody must be allowed to use for this one. A line that is named by its
+    number may have been said before they were there."""
+    names_a_line = command == "why" and argument.casefold() not in ("", "last")
+    return (command, "transcript") if names_a_line else (command,)
 
 
 def bot_commands(allowed: Collection[CommandName]) -> list[BotCommand]:

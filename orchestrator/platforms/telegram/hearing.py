@@ -84,11 +84,20 @@ def command_in(message: Message, username: str) -> Asked | None:
     entities = message.entities
     if not any(e.type == MessageEntity.BOT_COMMAND and e.offset == 0 for e in entities):
         return None
+    if message.forward_origin is not None or message.via_bot is not None:
+        return Asked("", "", is_for_us=False)  # somebody else's words
     first, *rest = text.split()
     name, _, bot = first[1:].partition("@")
     if bot and bot.casefold() != username.casefold():
         return Asked("", "", is_for_us=False)
     return Asked(name.casefold(), " ".join(rest), is_for_us=bool(bot))
+
+
+def answered_by(message: Message) -> Message | None:
+    """The message that it replies to. In a topic of a forum, Telegram has all that is written reply
+    to the message that began the topic, which is nobody's."""
+    answered = message.reply_to_message
+    return None if answered is None or answered.forum_topic_created else answered
 
 
 class Hearing:
@@ -110,7 +119,7 @@ class Hearing:
         if not text.strip():
             return None
         text, addressed = self._read(text)
-        answered = message.reply_to_message
+        answered = answered_by(message)
         if answered is not None and not addressed:
             addressed = self._answered(answered)
         at = message.date if message.date < now - LATE else None

@@ -12,26 +12,19 @@ from contextlib import aclosing
 
 from telegram import Chat, ChatFullInfo, ChatMember, ChatMemberRestricted
 
+from orchestrator.cast import Show
 from orchestrator.checks import Finding
-from orchestrator.errors import SettingsError, StageLost
+from orchestrator.checks.chat_stages import NotWell, token_of
+from orchestrator.errors import StageLost
 from orchestrator.platforms.telegram.account import Account
 from orchestrator.platforms.telegram.entrance import IN_GROUP
 from orchestrator.platforms.telegram.errors import Moved, RequestFailed, Withheld, outcome
 from orchestrator.platforms.telegram.settings import TelegramStage
 from orchestrator.sections import TokenSource
-from orchestrator.settings import Show
 from orchestrator.tokens import Tokens
 
 PATIENCE_SECONDS = 60.0
 TEST_LINE = "BotConvo's doctor was here; this line goes away at once."
-
-
-class NotWell(Exception):
-    """Something without which nothing else can be looked at."""
-
-    def __init__(self, text: str, remedy: str) -> None:
-        super().__init__(text)
-        self.text, self.remedy = text, remedy
 
 
 async def inspected(
@@ -83,16 +76,7 @@ async def _stage(
 
 
 def _account(tokens: Tokens, source: TokenSource, what: str, stage: TelegramStage) -> Account:
-    try:
-        token = tokens.read(source.token_env, source.token_file, what)
-    except SettingsError as error:
-        raise NotWell(str(error).rstrip("."), "") from error
-    if token is None:
-        raise NotWell(
-            f"the settings do not say where the token of {what} is",
-            'write it into a file that only you may read, and name that: token_file = "..."',
-        )
-    return Account(token, what, stage.api_base)
+    return Account(token_of(tokens, source, what), what, stage.api_base)
 
 
 async def _receiving(subject: str, account: Account, stage: TelegramStage) -> Finding:

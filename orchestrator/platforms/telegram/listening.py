@@ -56,13 +56,32 @@ class Listening:
         self._put = put
         self._lose = lose
         self._hearing = Hearing(self._bots, self._somebody, self._id_of)
-        self._tasks: set[asyncio.Task[None]] = set()
         self._updates: asyncio.Queue[Update] = asyncio.Queue()
-        self.begin(self._work())
+        self._left = 0
+        self._none_left = asyncio.Event()
+        self._working = asyncio.create_task(self._try(self._work()))
+        self._tasks = {self._working}
 
     def on_update(self, update: Update) -> None:
         """Something happened in the group."""
+        self._left += 1
+        self._none_left.clear()
         self._updates.put_nowait(update)
+
+    async def when_taken_in(self) -> None:
+        """Waits until nothing of what happened is left to be looked at, or it is over."""
+        if self._left == 0:
+            return
+        taken_in = asyncio.create_task(self._none_left.wait())
+        try:
+            await asyncio.wait((taken_in, self._working), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            taken_in.cancel()
+
+    def has_taken_in(self) -> bool:
+        """Whether nothing is left that the next start could look at."""
+        is_lost = self._working.done() and not self._working.cancelled()
+        return is_lost or self._left == 0
 
     async def _work(self) -> None:
         while True:
@@ -74,6 +93,9 @@ class Listening:
             except Exception:
                 # One message that goes wrong must not make the show deaf.
                 log.exception("update %d", update.update_id)
+            self._left -= 1
+            if self._left == 0:
+                self._none_left.set()
 
     async def _heed(self, update: Update) -> None:
         if update.message is not None:
@@ -123,12 +145,15 @@ class Listening:
 
     async def _on_command(self, asked: Asked, author: str, message: Message) -> None:
         command = desk.named(asked.name)
-        if desk.is_too_old(message.date, self._backstage.now()):
-            log.info("%s: /%s came too late", self._name, asked.name)
-        elif command is None:
+        if command is None:
             if asked.is_for_us:  # without our name it may be another bot's
                 self._answer(message, desk.UNKNOWN.format(command=asked.name))
-        elif objection := await self._doorkeeper.objection(access.asker_of(message), command):
+        elif desk.is_too_old(message.date, self._backstage.now()):
+            log.warning(
+                "%s: /%s is of %s and no longer meant (if it was given just now, this machine's "
+                "clock is wrong)", self._name, asked.name, message.date,
+            )  # fmt: skip
+        elif objection := await self._objection(message, command, asked.argument):
             self._answer(message, objection)
         elif command == "help":
             allowed = await self._doorkeeper.allowed(access.asker_of(message), desk.COMMANDS)
@@ -142,11 +167,20 @@ class Listening:
         else:
             self._steer(command, asked.argument, author, message)
 
+    async def _objection(self, message: Message, command: CommandName, argument: str) -> str:
+        asker = access.asker_of(message)
+        for right in desk.rights(command, argument):
+            called = command if right == command else f"{command} {argument}"
+            if objection := await self._doorkeeper.objection(asker, right, called):
+                return objection
+        return ""
+
     def _steer(self, command: CommandName, argument: str, author: str, message: Message) -> None:
         """Has the show do it, so that it is recorded."""
         line = None
-        if command in desk.ABOUT_A_LINE and not argument and message.reply_to_message is not None:
-            line = self._id_of(message.reply_to_message)
+        answered = hearing.answered_by(message)
+        if command in desk.ABOUT_A_LINE and not argument and answered is not None:
+            line = self._id_of(answered)
             if self._backstage.transcript.line_of(self._name, line) is None:
                 self._answer(message, desk.NO_LINE.format(command=command))
                 return

@@ -14,9 +14,11 @@ from contextlib import suppress
 from telegram import Chat, Update
 
 from orchestrator.backstage import Backstage
+from orchestrator.cast import Show
 from orchestrator.errors import StageFailed, StageLost
-from orchestrator.platforms import Capability, Command, Event, PersonLine, Reaction
+from orchestrator.platforms import Capability, Event
 from orchestrator.platforms.bot_tokens import main_token
+from orchestrator.platforms.incoming_events import IncomingEvents
 from orchestrator.platforms.telegram.access import Doorkeeper
 from orchestrator.platforms.telegram.account import Account, friends_accounts
 from orchestrator.platforms.telegram.connection import CONNECTIONS, Connection
@@ -27,17 +29,12 @@ from orchestrator.platforms.telegram.private import PrivateTalks
 from orchestrator.platforms.telegram.settings import TelegramStage
 from orchestrator.platforms.telegram.showing import Showing
 from orchestrator.platforms.telegram.transcripts import Transcripts
-from orchestrator.settings import Show
 from orchestrator.tokens import Tokens
 
 log = logging.getLogger(__name__)
 
 OPEN_SECONDS = 30.0
 """So long the show's start waits for Telegram; then it begins without."""
-READS_SECONDS = 300.0
-"""Whoever wrote or put an emoji so short a time ago is reading along."""
-MOST_EVENTS = 10_000
-"""That wait to be taken into the show; what comes on top is lost, and counted."""
 
 
 class TelegramPlatform:
@@ -64,10 +61,8 @@ class TelegramPlatform:
         self._listening: Listening | None = None
         self._showing: Showing | None = None
         self._private: PrivateTalks | None = None
-        self._events: asyncio.Queue[Event | StageLost | None] = asyncio.Queue()
-        self._lost_events = 0
+        self._incoming = IncomingEvents(self.name)
         self._beginning: asyncio.Task[None] | None = None
-        self._somebody_was_here = -READS_SECONDS
         self._is_closed = False
 
     # --- what others may know -------------------------------------------------------------------
@@ -79,7 +74,7 @@ class TelegramPlatform:
 
     @property
     def is_read(self) -> bool:
-        return _now() - self._somebody_was_here < READS_SECONDS
+        return self._incoming.is_somebody_here
 
     @property
     def uncertain(self) -> int:
@@ -108,8 +103,8 @@ class TelegramPlatform:
         )  # fmt: skip
         with suppress(TimeoutError):
             await asyncio.wait_for(self._presence.known.wait(), OPEN_SECONDS)
-        if not self._events.empty() and isinstance(found := self._events.get_nowait(), StageLost):
-            raise found
+        if self._incoming.lost is not None:
+            raise self._incoming.lost
 
     def _listen(self, main: Account, backstage: Backstage) -> None:
         settings, presence = self.settings, self._presence
@@ -117,7 +112,7 @@ class TelegramPlatform:
             self.name, main, self._accounts, backstage, self._delivery,
             Doorkeeper(main, presence.place, settings.commands),
             Transcripts(main, backstage, settings.conversation),
-            self.put, self._lose,
+            self._incoming.put, self._lose,
         )  # fmt: skip
         self._showing = Showing(
             self.name, main, presence.own, self._delivery, backstage.transcript,
@@ -132,6 +127,8 @@ class TelegramPlatform:
         if self._is_closed:
             return
         self._is_closed = True
+        if self._connection is not None:
+            self._connection.leaving(self)
         if self.uncertain:
             log.warning(
                 "%s: of %d messages nobody knows whether they stand there.", self.name,
@@ -151,25 +148,10 @@ class TelegramPlatform:
             await CONNECTIONS.leave(self._connection, self)
         for account in self._accounts.values():
             await account.close()
-        self._events.put_nowait(None)
+        self._incoming.end()
 
-    async def events(self) -> AsyncIterator[Event]:
-        while (event := await self._events.get()) is not None:
-            if isinstance(event, StageLost):
-                raise event
-            yield event
-
-    def put(self, event: Event) -> None:
-        """A person did something."""
-        if isinstance(event, PersonLine | Reaction | Command):
-            self._somebody_was_here = _now()
-        if self._events.qsize() < MOST_EVENTS:
-            self._events.put_nowait(event)
-            return
-        self._lost_events += 1
-        if self._lost_events in (1, 100, 10_000):
-            log.warning("%s: %d events came faster than they can be taken in, and are lost",
-                        self.name, self._lost_events)  # fmt: skip
+    def events(self) -> AsyncIterator[Event]:
+        return aiter(self._incoming)
 
     # --- showing --------------------------------------------------------------------------------
 
@@ -221,6 +203,13 @@ class TelegramPlatform:
         elif self._listening is not None:
             self._listening.on_update(update)
 
+    async def when_taken_in(self) -> None:
+        if self._listening is not None:
+            await self._listening.when_taken_in()
+
+    def has_taken_in(self) -> bool:
+        return self._listening is None or self._listening.has_taken_in()
+
     def on_trouble(self, reason: str) -> None:
         if self.settings.chat is not None:
             self._standing.unreachable(reason)
@@ -237,8 +226,4 @@ class TelegramPlatform:
         self._end(error)
 
     def _end(self, error: StageLost) -> None:
-        self._events.put_nowait(error)
-
-
-def _now() -> float:
-    return asyncio.get_running_loop().time()
+        self._incoming.lose(error)
