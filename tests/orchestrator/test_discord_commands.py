@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.cast import read_show
 from orchestrator.platforms.discord import command_desk
 from orchestrator.platforms.discord.access import may_use
 from orchestrator.platforms.discord.answers import by_lines
 from orchestrator.platforms.discord.command_settings import COMMANDS, CommandSettings
 from orchestrator.platforms.discord.platform import DiscordPlatform
 from orchestrator.platforms.discord.role_making import COLORS
-from orchestrator.settings import read_show
 from orchestrator.show import ShowOptions, play
 from orchestrator.tokens import Tokens
 from orchestrator.transcript.file import transcript_path
@@ -233,6 +233,19 @@ async def test_why_is_told_only_to_the_one_who_asks(begin: Begin) -> None:
     await scene.lines(4)
     assert "said" in (await scene.answer(scene.anna.uses_on(hello, "Why?"))).content
     assert scene.recorded() == []
+
+
+async def test_why_with_a_number_is_for_whoever_may_read_back(begin: Begin) -> None:
+    scene = await begin()
+    lines = await scene.lines(3)
+    everyone = scene.guild.everyone
+    scene.local.set_role_permissions(everyone, everyone.permissions & ~READ_MESSAGE_HISTORY)
+    refused = await scene.told(scene.anna, "why", line=1)
+    assert (refused.content, refused.ephemeral) == (
+        "You may not read back in this channel, so /why is of the last line only.", True,
+    )  # fmt: skip
+    assert " said " in (await scene.told(scene.anna, "why")).content
+    assert " said " in (await scene.answer(scene.anna.uses_on(lines[0], "Why?"))).content
 
 
 async def test_why_on_a_message_that_is_no_line_says_so(begin: Begin) -> None:

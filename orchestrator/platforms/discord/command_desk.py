@@ -196,6 +196,8 @@ class Desk:
     async def explain(self, asked: Asked, which: int | None, on: discord.Message | None) -> None:
         """Why a line was said; only who asks is told."""
         door = self.admit(asked, "why")
+        if which is not None and not asked.permissions.read_message_history:
+            raise Turned("You may not read back in this channel, so /why is of the last line only.")
         if on is not None:
             which = backstage_of(door).transcript.line_of(door.name, str(on.id))
             if which is None:

@@ -71,6 +71,11 @@ class GatewayClient(discord.Client):
             for listener in list(self._to.listeners):
                 say(listener)
 
+    def dispatch(self, event: str, /, *args: Any, **kwargs: Any) -> None:
+        # discord.py calls a client ready some time after READY, also one that was closed meanwhile.
+        if not self.is_closed():
+            super().dispatch(event, *args, **kwargs)
+
     async def on_error(self, event_method: str, /, *args: Any, **kwargs: Any) -> None:
         log.exception("discord.py: %s", event_method)
 
