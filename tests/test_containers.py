@@ -21,7 +21,8 @@ from typing import Any
 import pytest
 import yaml
 
-from orchestrator.settings import DEMO, read_settings
+from orchestrator.cast import DEMO
+from orchestrator.settings import read_settings
 from tests.conftest import ROOT
 
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text(encoding="utf-8"))
@@ -186,6 +187,9 @@ def test_the_page_and_its_token_are_where_the_settings_look_for_them() -> None:
     show = SERVICES["show"]
     (published,) = show["ports"]
     assert published.endswith(f":{page.port}")
+    # What the show tells its readers is what they can open, and not the container's own address.
+    host, _, rest = published.partition(":")
+    assert page.address == f"http://{host}:{rest.partition(':-')[2].partition('}')[0]}"
     assert page.token_file is not None
     assert page.token_file.parent == SECRETS
     assert page.token_file.name in show["secrets"]
@@ -360,6 +364,40 @@ def test_a_token_that_its_owner_put_there_is_readable_in_the_container(machine: 
     assert machine.start().returncode == 0
     assert stat.S_IMODE(token.stat().st_mode) == 0o444
     assert stat.S_IMODE(token.parent.stat().st_mode) == 0o700
+
+
+@posix
+@pytest.mark.parametrize("name", ["server-key", "telegram-token"])
+@pytest.mark.parametrize("is_there", [True, False])
+def test_a_link_among_the_secrets_is_refused_and_what_it_names_is_left_alone(
+    machine: Machine, name: str, is_there: bool
+) -> None:
+    machine.install("docker")
+    named = machine.home / "elsewhere"
+    if is_there:
+        named.write_text("mine")
+        named.chmod(0o600)
+    link = machine.home / "data" / "secrets" / name
+    link.parent.mkdir(parents=True)
+    link.symlink_to(named)
+    done = machine.start()
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == f"{link} is a link; put a copy of what it names in its place.\n"
+    assert link.is_symlink()
+    assert named.exists() == is_there
+    if is_there:
+        assert stat.S_IMODE(named.stat().st_mode) == 0o600
+
+
+@posix
+def test_an_empty_secret_is_made_anew(machine: Machine) -> None:
+    machine.install("docker")
+    key = machine.home / "data" / "secrets" / "server-key"
+    key.parent.mkdir(parents=True)
+    key.touch(0o444)
+    assert machine.start().returncode == 0
+    assert len(key.read_text()) > 40
+    assert stat.S_IMODE(key.stat().st_mode) == 0o444
 
 
 @posix
