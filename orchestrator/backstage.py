@@ -8,9 +8,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
 from model_server.checkpoint_format import Manifest
+from orchestrator.cast import Show
 from orchestrator.control import Control
 from orchestrator.drawing import Friends
-from orchestrator.settings import Show
 from orchestrator.transcript import Transcript
 
 if TYPE_CHECKING:

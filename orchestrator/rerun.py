@@ -10,13 +10,14 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from orchestrator.cast import Show, read_show
 from orchestrator.drawing import BeforeJudging, Drawing, Drawn
 from orchestrator.errors import OrchestratorError
 from orchestrator.phrases import PhrasePicker, load_picker
 from orchestrator.replay import Draw, Replay, Report, changed_settings, missing_friends
 from orchestrator.servers import Servers
 from orchestrator.servers.session import server_session
-from orchestrator.settings import Settings, Show, read_show
+from orchestrator.settings import Settings
 from orchestrator.show import member_of, sampling_of
 from orchestrator.talk.conversation import Conversation
 from orchestrator.talk.turn import Turn

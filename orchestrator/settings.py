@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
 import tomllib
 import unicodedata
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -23,23 +21,19 @@ from pydantic import (
 )
 
 from model_server import wire
-from model_server.checkpoint_format import MANIFEST_FILE, CheckpointError, Manifest
 from orchestrator.errors import SettingsError
 from orchestrator.platforms.discord.settings import DiscordStage
 from orchestrator.platforms.telegram.settings import TelegramStage
 from orchestrator.platforms.terminal_settings import TerminalStage
 from orchestrator.platforms.web.settings import WebStage
-from orchestrator.sections import Section
+from orchestrator.sections import Name, Section
 from orchestrator.wording import sentence_on_settings, sentence_on_toml
 
 SETTINGS_FILE = "settings.toml"
 ENVIRONMENT_VARIABLE = "BOTCONVO_SETTINGS"
-SCHEMA = 1
-DEMO = Path(__file__).parent / "demo"
 
 Chance = Annotated[float, Field(ge=0, le=1)]
 Color = Literal["red", "green", "yellow", "blue", "magenta", "cyan", "white"]
-COLORS: tuple[Color, ...] = ("yellow", "cyan", "magenta", "green", "blue", "red", "white")
 
 
 class ConversationSettings(Section):
@@ -148,16 +142,6 @@ class ServerSettings(Section):
     )  # fmt: skip
 
 
-def _name(text: str) -> str:
-    # Marks and emoji may be all there is of a name.
-    if not text.strip() or any(unicodedata.category(char) == "Cc" for char in text):
-        raise ValueError(f"{text!r} is no name: it is empty, or has ends of lines in it")
-    return text
-
-
-Name = Annotated[str, Field(max_length=80), AfterValidator(_name)]
-
-
 def _language(code: str) -> str:
     if not re.fullmatch("[a-z]{2,3}", code):
         raise ValueError(f"{code!r} is no such thing as 'en' or 'de'")
@@ -258,35 +242,6 @@ class Settings(Section):
         return self
 
 
-@dataclass(frozen=True, slots=True)
-class Friend:
-    """A friend as the show knows them: settings, resolved paths, and their manifest."""
-
-    name: str
-    checkpoint: Path | None
-    url: str | None
-    port: int | None
-    aliases: tuple[str, ...]
-    talkativeness: float
-    color: Color
-    manifest: Manifest
-    avatar: Path | str = ""
-    """A file that is there, an https:// address, or "" for a drawn face."""
-
-
-@dataclass(frozen=True, slots=True)
-class Show:
-    """Settings with everything that they name found."""
-
-    settings: Settings
-    home: Path
-    """Folder that `data/` and `checkpoints/` lie in."""
-    friends: tuple[Friend, ...]
-    is_demo: bool
-    learning: tuple[str, ...] = ()
-    """Friends whose training is not over, and who are left out for that."""
-
-
 def find_settings(named: Path | None, environment: Mapping[str, str] = os.environ) -> Path | None:
     """The settings file to use, or None for the packaged demo. Raises SettingsError if one
     is named and is not there."""
@@ -316,80 +271,3 @@ def read_settings(path: Path) -> Settings:
         raise SettingsError(f"{path}{sentence_on_toml(error, text)}.") from error
     except ValidationError as error:
         raise SettingsError(f"{path}{sentence_on_settings(error, text, Settings)}.") from error
-
-
-def read_show(named: Path | None, *, also_learning: bool = False) -> Show:
-    """Settings and friends of the show; `also_learning` takes those whose training is not over
-    too, as they are at their last save. Raises SettingsError."""
-    path = find_settings(named)
-    settings = read_settings(path) if path else Settings()
-    home = path.parent if path else Path()
-    friends = settings.friends
-    learning: tuple[FriendSettings, ...] = ()
-    if not friends:
-        friends, learning = _trained_friends(home / "checkpoints")
-    if also_learning:
-        friends, learning = friends + learning, ()
-    is_demo = not friends
-    if is_demo:
-        friends, _ = _trained_friends(DEMO / "friends")
-    if not friends:
-        raise SettingsError(
-            f"{path or 'settings.toml'} names no friends, and none is trained yet; "
-            "train one with: botconvo train FRIEND"
-        )
-    found = tuple(
-        _friend(friend, COLORS[place % len(COLORS)], home, f"{path}: friends[{place}]")
-        for place, friend in enumerate(friends)
-    )
-    return Show(settings, home, found, is_demo, tuple(friend.name for friend in learning))
-
-
-def _trained_friends(
-    folder: Path,
-) -> tuple[tuple[FriendSettings, ...], tuple[FriendSettings, ...]]:
-    """Friends of all checkpoints in a folder: those that are trained, and those of whom there is
-    only a run that has saved something and is not over."""
-    trained: dict[str, FriendSettings] = {}
-    learning: dict[str, FriendSettings] = {}
-    for path in sorted(folder.glob(f"*/{MANIFEST_FILE}")):
-        try:
-            manifest = Manifest.read(path.parent)
-        except CheckpointError as error:
-            raise SettingsError(f"{error}; train that friend again.") from error
-        if manifest.speaker and manifest.gguf:
-            of_this_kind = learning if manifest.in_training else trained
-            of_this_kind[manifest.speaker.casefold()] = FriendSettings(
-                name=manifest.speaker, checkpoint=path.parent.absolute()
-            )
-    still = tuple(friend for name, friend in learning.items() if name not in trained)
-    return tuple(trained.values()), still
-
-
-def _friend(friend: FriendSettings, color: Color, home: Path, where: str) -> Friend:
-    checkpoint = home / friend.checkpoint if friend.checkpoint else None
-    manifest = Manifest()
-    if checkpoint is not None:
-        if not checkpoint.is_dir():
-            raise SettingsError(
-                f"{where}.checkpoint: there is no folder {checkpoint}; train the friend with: "
-                f"botconvo train {shlex.quote(friend.name)}"
-            )
-        try:
-            manifest = Manifest.read(checkpoint)
-        except CheckpointError as error:
-            raise SettingsError(f"{where}.checkpoint: {error}.") from error
-    return Friend(
-        friend.name, checkpoint, friend.url, friend.port, friend.aliases,
-        friend.talkativeness, friend.color or color, manifest,
-        _avatar(friend.avatar, home, where),
-    )  # fmt: skip
-
-
-def _avatar(avatar: str, home: Path, where: str) -> Path | str:
-    if not avatar or avatar.startswith("https://"):
-        return avatar
-    path = home / avatar
-    if not path.is_file():
-        raise SettingsError(f"{where}.avatar: there is no picture {path}.")
-    return path

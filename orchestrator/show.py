@@ -18,6 +18,7 @@ from typing import Any
 from model_server import wire
 from model_server.checkpoint_format import Manifest
 from orchestrator.backstage import Backstage
+from orchestrator.cast import Friend, Show, read_show
 from orchestrator.cli import worded
 from orchestrator.clock import Clock, RealClock, VirtualClock
 from orchestrator.errors import OrchestratorError, StageLost
@@ -28,7 +29,7 @@ from orchestrator.replay import conversation_chance, settings_of_run
 from orchestrator.resuming import as_before, take_up
 from orchestrator.servers import Servers
 from orchestrator.servers.session import server_session
-from orchestrator.settings import Friend, GenerationSettings, Show, read_show
+from orchestrator.settings import GenerationSettings
 from orchestrator.stages import Stages
 from orchestrator.staging import on_stage, stages_of
 from orchestrator.swarm import Swarm
@@ -42,13 +43,11 @@ log = logging.getLogger(__name__)
 
 WELCOME = """\
 {friends}{demo} talk to each other. Type a line to join in, name one of them to have that \
-one answer, /help lists what else you can do, Ctrl-C ends the show.
-curl '{url}/?prompt=pizza' asks {first} alone."""
+one answer, /help lists what else you can do, Ctrl-C ends the show."""
 
 WELCOME_ALONE = """\
 {friends} is here alone, and mostly waits for you: type a line. /help lists what else you can do, \
-Ctrl-C ends the show.
-curl '{url}/?prompt=pizza' asks {first} without the show."""
+Ctrl-C ends the show."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,14 +252,16 @@ def sampling_of(settings: GenerationSettings) -> wire.Sampling:
 async def _welcome(show: Show, servers: Servers, stages: Stages) -> None:
     """Tells whoever started the show what they can do; a chat is not to be bothered with it."""
     friends = [friend.name for friend in show.friends]
-    first = next((name for name in friends if name in servers.able()), friends[0])
-    client = await servers.client_of(first)
     text = (WELCOME if len(friends) > 1 else WELCOME_ALONE).format(
         friends=listed(friends),
         demo=", who are invented," if show.is_demo else "",
-        url=client.url,
-        first=first,
     )
+    # Who runs a server elsewhere knows where, and it may answer nobody but the show.
+    here = [f.name for f in show.friends if f.url is None and f.name in servers.able()]
+    if here:
+        client = await servers.client_of(here[0])
+        alone = "alone" if len(friends) > 1 else "without the show"
+        text += f"\ncurl '{client.url}/?prompt=pizza' asks {here[0]} {alone}."
     places = [platform.where for platform in stages.platforms if platform.where]
     seen = [f"The show is to be seen {listed(places)}."] if places else []
     operators = [p for p in stages.platforms if "operator" in p.capabilities]

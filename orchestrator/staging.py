@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from orchestrator.cast import Show
 from orchestrator.errors import SettingsError
 from orchestrator.platforms import Platform
 from orchestrator.platforms.discord.settings import DiscordStage
 from orchestrator.platforms.telegram.settings import TelegramStage
 from orchestrator.platforms.terminal_settings import TerminalStage
 from orchestrator.platforms.web.settings import WebStage
-from orchestrator.settings import Show, StageSettings
+from orchestrator.settings import StageSettings
 from orchestrator.tokens import Tokens
 
 USUAL = (TerminalStage(), WebStage())
@@ -56,7 +57,10 @@ def _platform(stage: StageSettings, show: Show, tokens: Tokens) -> Platform:
         case TerminalStage():
             from orchestrator.platforms.terminal import terminal_stage
 
-            return terminal_stage({friend.name: friend.color for friend in show.friends})
+            _speak_for_nobody(stage, show)
+            return terminal_stage(
+                {friend.name: friend.color for friend in show.friends}, stage.name
+            )
         case WebStage():
             from orchestrator.platforms.web.platform import WebPlatform
 
@@ -69,3 +73,12 @@ def _platform(stage: StageSettings, show: Show, tokens: Tokens) -> Platform:
             from orchestrator.platforms.telegram.platform import TelegramPlatform
 
             return TelegramPlatform(stage, show, tokens)
+
+
+def _speak_for_nobody(stage: TerminalStage, show: Show) -> None:
+    """Raises SettingsError if whoever types there would be taken for a friend."""
+    friends = (name for friend in show.friends for name in (friend.name, *friend.aliases))
+    if stage.name.casefold() in map(str.casefold, friends):
+        raise SettingsError(
+            f"The terminal's name, {stage.name!r}, is that of a friend; take another one."
+        )

@@ -14,6 +14,7 @@ from pathlib import Path
 import aiohttp
 
 from model_server.checkpoint_format import Manifest
+from orchestrator.cast import read_show
 from orchestrator.drawing import Drawn
 from orchestrator.errors import OrchestratorError
 from orchestrator.one_to_one.friends import Circle, FriendAt, LocalFriends
@@ -25,7 +26,7 @@ from orchestrator.one_to_one.writing import Writing
 from orchestrator.phrases import PhrasePicker, load_picker
 from orchestrator.platforms.live_terminal.ink import can_be_live
 from orchestrator.servers.session import server_session
-from orchestrator.settings import Settings, read_show
+from orchestrator.settings import Settings
 from orchestrator.show import sampling_of
 from orchestrator.talk.conversation import SEED_LIMIT
 from orchestrator.talk.turn import Turn

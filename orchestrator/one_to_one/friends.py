@@ -12,13 +12,14 @@ from typing import Protocol
 import aiohttp
 
 from model_server.checkpoint_format import Manifest
+from orchestrator.cast import Friend, Show
 from orchestrator.changes import Changes
 from orchestrator.drawing import Friends
 from orchestrator.errors import ModelServerError, OrchestratorError
 from orchestrator.servers import Servers
 from orchestrator.servers.client import ModelClient
 from orchestrator.servers.process import ServerState
-from orchestrator.settings import Color, Friend, Show
+from orchestrator.settings import Color
 
 NAMELESS = "Friend"
 """Of a model that does not say whom it speaks as."""

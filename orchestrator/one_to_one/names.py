@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from model_server.checkpoint_format import Manifest
 from orchestrator.errors import OrchestratorError
-from orchestrator.platforms.live_terminal.ink import YOU
+from orchestrator.platforms.terminal_settings import YOU
 
 LONGEST_NAME = 80
 """As of a friend in the settings."""

@@ -19,26 +19,26 @@ from orchestrator.backstage import Backstage
 from orchestrator.errors import StageLost
 from orchestrator.platforms import Capability, Command, Event, PersonLine, Platform
 from orchestrator.platforms.live_terminal.ink import (
-    YOU,
     can_be_live,
     dimmed,
     has_colors,
     in_color,
     printable,
 )
+from orchestrator.platforms.terminal_settings import YOU
 
 LONGEST_TYPED_LINE = 65_536
 
 
-def terminal_stage(colors: Mapping[str, str]) -> Platform:
+def terminal_stage(colors: Mapping[str, str], author: str) -> Platform:
     """The terminal as it is: with an input line where that can be, plain on a pipe. `colors` are
-    those of the friends' names."""
+    those of the friends' names, `author` is whoever types."""
     if not can_be_live():
-        return TerminalPlatform(colors)
+        return TerminalPlatform(colors, author)
     # Only who sees it waits for it.
     from orchestrator.platforms.live_terminal.platform import LiveTerminal
 
-    return LiveTerminal(colors)
+    return LiveTerminal(colors, author)
 
 
 class TerminalPlatform:
@@ -50,6 +50,7 @@ class TerminalPlatform:
     def __init__(
         self,
         colors: Mapping[str, str],
+        author: str = YOU,
         *,
         source: BinaryIO | None = None,
         out: TextIO | None = None,
@@ -60,6 +61,7 @@ class TerminalPlatform:
         self._notices = notices or sys.stderr
         self._colored = has_colors(self._out)
         self._colors = colors
+        self._author = author
         self.where = ""
         self.ready = asyncio.Event()
         self.ready.set()
@@ -75,10 +77,10 @@ class TerminalPlatform:
         async for text in typed_lines(self._source):
             if text.startswith("/"):
                 name, _, argument = text[1:].partition(" ")
-                yield Command(YOU, name.casefold(), argument.strip())
+                yield Command(self._author, name.casefold(), argument.strip())
             elif text:
                 # No name that an earlier run has used in the transcript.
-                yield PersonLine(f"typed-{uuid.uuid4().hex}", YOU, text)
+                yield PersonLine(f"typed-{uuid.uuid4().hex}", self._author, text)
 
     async def say(self, line_id: int, friend: str, text: str) -> str:
         name = printable(friend)

@@ -19,9 +19,9 @@ from statistics import median
 import psutil
 from rapidfuzz import fuzz, process
 
+from orchestrator.cast import Show, read_show
 from orchestrator.platforms import PersonLine
 from orchestrator.platforms.scripted import ScriptedPlatform
-from orchestrator.settings import Show, read_show
 from orchestrator.show import ShowOptions, play
 from orchestrator.talk.repeats import TOO_NEAR_PERCENT, letters
 from orchestrator.transcript import Transcript

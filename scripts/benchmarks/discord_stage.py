@@ -31,8 +31,8 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 from orchestrator import show as show_module  # noqa: E402
+from orchestrator.cast import read_show  # noqa: E402
 from orchestrator.clock import RealClock  # noqa: E402
-from orchestrator.settings import read_show  # noqa: E402
 from orchestrator.show import ShowOptions, play  # noqa: E402
 from orchestrator.staging import on_stage, stages_of  # noqa: E402
 from orchestrator.transcript import Transcript  # noqa: E402

@@ -20,10 +20,11 @@ from pathlib import Path
 import aiohttp
 from conversation_samples import sessions_of_the_sample_chat
 
+from orchestrator.cast import read_show
 from orchestrator.phrases import Phrase, PhrasePicker, load_picker
 from orchestrator.servers import Servers
 from orchestrator.servers.client import Candidate, ModelClient
-from orchestrator.settings import GenerationSettings, read_show
+from orchestrator.settings import GenerationSettings
 from orchestrator.show import sampling_of
 from orchestrator.talk.repeats import letters
 from orchestrator.talk.turn import SpokenLine

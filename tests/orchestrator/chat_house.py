@@ -49,9 +49,11 @@ def listening_to(logger: str, level: int) -> Iterator[Told]:
     before = log.level
     log.setLevel(level)
     log.addHandler(handler)
-    yield handler
-    log.removeHandler(handler)
-    log.setLevel(before)
+    try:
+        yield handler
+    finally:
+        log.removeHandler(handler)
+        log.setLevel(before)
 
 
 def token_file(path: Path, token: str) -> Path:

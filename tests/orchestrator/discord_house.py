@@ -16,8 +16,9 @@ import pytest
 
 from model_server.checkpoint_format import Manifest
 from orchestrator.backstage import Backstage
+from orchestrator.cast import COLORS, Friend, Show
 from orchestrator.platforms.discord.settings import DiscordStage
-from orchestrator.settings import COLORS, Friend, Settings, Show
+from orchestrator.settings import Settings
 from orchestrator.tokens import Tokens
 from orchestrator.transcript import Transcript
 from tests.local_discord import Bot, Channel, Guild, LocalDiscord, Message, Person

@@ -20,6 +20,7 @@ from aiohttp import web
 from model_server import wire
 from model_server.checkpoint_format import Manifest
 from orchestrator.backstage import Backstage
+from orchestrator.cast import COLORS, Friend, Show
 from orchestrator.changes import Changes
 from orchestrator.control import Changed, Control
 from orchestrator.errors import ModelServerDown
@@ -29,7 +30,7 @@ from orchestrator.platforms.telegram.platform import TelegramPlatform
 from orchestrator.platforms.telegram.settings import TelegramStage
 from orchestrator.servers.client import ModelClient
 from orchestrator.servers.process import ServerState
-from orchestrator.settings import COLORS, ConversationSettings, Friend, Settings, Show
+from orchestrator.settings import ConversationSettings, Settings
 from orchestrator.talk.conversation import Conversation
 from orchestrator.talk.turn_taking import Member
 from orchestrator.tokens import Tokens

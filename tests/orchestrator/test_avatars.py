@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestrator import avatars
-from orchestrator.settings import COLORS
+from orchestrator.cast import COLORS
 
 if TYPE_CHECKING:
     from playwright.async_api import Page

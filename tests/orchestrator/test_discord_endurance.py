@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
+from orchestrator.cast import DEMO
 from orchestrator.errors import StageFailed, StageLost
 from orchestrator.platforms import PersonLine
-from orchestrator.settings import DEMO
 from orchestrator.transcript import Transcript
 from tests.local_discord import LocalDiscord
 from tests.local_discord.faults import Drop

@@ -13,10 +13,11 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.cast import DEMO
 from orchestrator.phrases import load_picker
 from orchestrator.platforms import Deletion, Edit
 from orchestrator.replay import Replay, settings_of_run
-from orchestrator.settings import DEMO, Settings
+from orchestrator.settings import Settings
 from orchestrator.talk.turn_taking import Member
 from orchestrator.transcript import Transcript
 from orchestrator.transcript.when import COUNTED_FROM

@@ -20,7 +20,7 @@ import psutil
 import pytest
 
 from model_server.checkpoint_format import Manifest
-from tests.conftest import in_company, run_botconvo
+from tests.conftest import AT_ONCE_SECONDS, HANGS_AFTER_SECONDS, run_botconvo
 
 
 @pytest.fixture
@@ -69,17 +69,17 @@ def test_ten_lines_come_out_of_a_pipe_the_same_on_every_run(home: Path) -> None:
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
-def test_it_ends_within_two_seconds_and_leaves_no_server(home: Path, how: signal.Signals) -> None:
+def test_it_ends_at_once_and_leaves_no_server(home: Path, how: signal.Signals) -> None:
     with running() as process:
         read_lines(process.stdout, 3)
         servers = children(process)
         assert len(servers) == 2
         began = time.monotonic()
         process.send_signal(how)
-        process.wait(timeout=60)
-        _, alive = psutil.wait_procs(servers, timeout=60)
+        process.wait(timeout=HANGS_AFTER_SECONDS)
+        _, alive = psutil.wait_procs(servers, timeout=HANGS_AFTER_SECONDS)
         assert alive == []
-        assert time.monotonic() - began < in_company(2)
+        assert time.monotonic() - began < AT_ONCE_SECONDS
         assert process.returncode == (-signal.SIGKILL if how == signal.SIGKILL else 0)
 
 
@@ -103,7 +103,9 @@ def test_what_is_typed_is_answered_by_the_friend_it_names(home: Path) -> None:
     database.close()
     assert answers[0][0] == "Priya"
     assert json.loads(answers[0][1])["turn"]["chosen_because"] == "You addressed Priya"
-    assert "prompt" in notices
+    assert re.search(
+        r"^curl 'http://127\.0\.0\.1:\d+/\?prompt=pizza' asks \w+ alone\.$", notices, re.M
+    )
 
 
 def test_a_killed_server_is_started_again_and_the_show_goes_on(home: Path) -> None:
@@ -123,7 +125,7 @@ def test_a_reader_who_leaves_ends_the_show_quietly(home: Path) -> None:
         read_lines(process.stdout, 2)
         assert process.stdout is not None
         process.stdout.close()
-        assert process.wait(timeout=20) == 0
+        assert process.wait(timeout=HANGS_AFTER_SECONDS) == 0
         assert process.stderr is not None
         assert "Traceback" not in process.stderr.read()
 
@@ -146,6 +148,37 @@ def test_a_port_that_another_program_has_is_said_in_one_sentence(home: Path) -> 
         Path("settings.toml").write_text(f"[servers]\nfirst_port = {port}\n", encoding="utf-8")
         done = run_botconvo("run", "--lines", 1, "--fast")
         assert done.returncode == 0, done.stderr
+
+
+def test_a_machine_that_is_too_slow_or_too_small_is_no_mistake_of_the_users(home: Path) -> None:
+    big = json.loads((home / "checkpoints/marlow/hparams.json").read_text(encoding="utf-8"))
+    big |= {"n_embd": 2**20, "n_layer": 2**20}
+    for name in ("marlow", "priya"):
+        path = home / "checkpoints" / name / "hparams.json"
+        path.write_text(json.dumps(big), encoding="utf-8")
+    done = run_botconvo("run", "--lines", 1)
+    assert (done.returncode, done.stdout) == (1, "")
+    [line] = done.stderr.splitlines()
+    assert line.startswith("botconvo: No friend fits into ")
+
+
+def test_a_library_that_the_system_lacks_is_named_with_its_package(home: Path) -> None:
+    package = home / "libraries" / "xllamacpp"
+    package.mkdir(parents=True)
+    said = "libgomp.so.1: cannot open shared object file: No such file or directory"
+    (package / "__init__.py").write_text(f"raise ImportError({said!r})", encoding="utf-8")
+    places = [str(package.parent), os.environ.get("PYTHONPATH", "")]
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, places))}
+    sentence = "this system lacks libgomp.so.1; install it with: apt install libgomp1"
+    for command, code in (
+        (("serve", "checkpoints/marlow", "--port", 0), 2),
+        (("run", "--lines", 1), 2),
+        (("doctor",), 1),
+    ):
+        done = run_botconvo(*command, env=env)
+        assert done.returncode == code
+        assert sentence in done.stdout + done.stderr
+        assert "Traceback" not in done.stdout + done.stderr
 
 
 def test_a_friend_who_still_learns_is_not_in_the_show(home: Path) -> None:
@@ -189,7 +222,7 @@ def test_names_are_coloured_on_a_terminal_only(home: Path) -> None:
         stdin=child, stdout=child, stderr=subprocess.DEVNULL,
         env={k: v for k, v in os.environ.items() if k != "NO_COLOR"},
     ) as process:  # fmt: skip
-        process.wait(timeout=30)
+        process.wait(timeout=HANGS_AFTER_SECONDS)
         os.close(child)
         shown = b""
         try:

@@ -110,4 +110,6 @@ def test_the_show_sends_it_and_keeps_it_to_itself(url: str, key_file: Path) -> N
     assert len(done.stdout.splitlines()) == 2
     told = run_botconvo("transcript", "--jsonl").stdout
     assert KEY not in told + done.stderr
+    assert "/help lists" in done.stderr
+    assert "curl" not in done.stderr  # it would be refused, and may not even be reached from here
     assert json.loads(told.splitlines()[0])

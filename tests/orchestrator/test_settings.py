@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model_server.checkpoint_format import Manifest
+from orchestrator.cast import read_show
 from orchestrator.errors import SettingsError
-from orchestrator.settings import Settings, find_settings, read_settings, read_show
+from orchestrator.settings import Settings, find_settings, read_settings
 from tests.conftest import ROOT
 
 
@@ -100,6 +101,25 @@ def test_a_mistake_is_named_by_its_key(text: str, sentence: str) -> None:
         ("[generation]\ntop_p = 0", "line 2: generation.top_p should be above 0."),
         ("[generation]\ntop_k = 1.5", "line 2: generation.top_k should be a whole number."),
         ("[generation]\ntemperature = inf", "line 2: generation.temperature should be a number."),
+        # Python counts true as 1.
+        ("[generation]\ntop_k = true", "line 2: generation.top_k should be a whole number."),
+        (
+            "[generation]\nno_repeat_ngram = false",
+            "line 2: generation.no_repeat_ngram should be a whole number.",
+        ),
+        (
+            "[conversation]\npause_seconds = true",
+            "line 2: conversation.pause_seconds should be a number.",
+        ),
+        ("[conversation]\nchaos = false", "line 2: conversation.chaos should be a number."),
+        (
+            "[[stages]]\nplatform = 'web'\nport = true",
+            "line 3: stages[0].port should be a whole number.",
+        ),
+        (
+            "[[stages]]\nplatform = 'discord'\nchannel = 1\nlisten = [2, true]",
+            "line 4: stages[0].listen[1] should be a whole number.",
+        ),
         ("[generation]\nbanned_words = 'x'", "line 2: generation.banned_words should be a list in"),
         ("language = 'English'", "line 1: language: 'English' is no such thing as 'en' or 'de'."),
         (

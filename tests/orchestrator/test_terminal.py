@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.errors import StageLost
+from orchestrator.cast import read_show
+from orchestrator.errors import SettingsError, StageLost
 from orchestrator.platforms import Command, Event, PersonLine
 from orchestrator.platforms.terminal import TerminalPlatform
+from orchestrator.staging import on_stage, stages_of
 
 
 async def typed(written: Sequence[bytes], count: int) -> list[Event]:
@@ -37,6 +39,38 @@ async def test_lines_come_in_whole_also_the_last_one_without_an_end() -> None:
     assert isinstance(last, PersonLine)
     assert (first.author, first.text, last.text) == ("You", "hello", "grüße \x07\ufffd")
     assert command == Command("You", "topic", "soup for 3 lines")
+
+
+def write_settings(name: str) -> None:
+    text = f"[[stages]]\nplatform = 'terminal'\nname = '{name}'\n"
+    friend = "[[friends]]\nname = 'Dex'\naliases = ['Dexter']\nurl = 'http://127.0.0.1:1'\n"
+    Path("settings.toml").write_text(text + friend, encoding="utf-8")
+
+
+def test_who_types_is_called_as_the_settings_say(monkeypatch: pytest.MonkeyPatch) -> None:
+    write_settings("Ana Müller")
+    Path("typed.txt").write_text("hello\n/pause\n", encoding="utf-8")
+
+    async def authors() -> list[str]:
+        show = read_show(None)
+        [stage] = on_stage(show, stages_of(show))["main"]
+        return [
+            event.author
+            async for event in stage.events()
+            if isinstance(event, PersonLine | Command)
+        ]
+
+    with Path("typed.txt").open(encoding="utf-8") as typed:
+        monkeypatch.setattr("sys.stdin", typed)
+        assert asyncio.run(authors()) == ["Ana Müller"] * 2
+
+
+@pytest.mark.parametrize("name", ["dex", "Dexter"])
+def test_who_types_is_not_taken_for_a_friend(name: str) -> None:
+    write_settings(name)
+    show = read_show(None)
+    with pytest.raises(SettingsError, match=f"The terminal's name, '{name}', is that of a friend"):
+        on_stage(show, stages_of(show))
 
 
 async def test_a_line_typed_after_a_restart_is_not_taken_for_one_before_it() -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import aiohttp
 import pytest
-from pydantic import SecretStr
+from pydantic import SecretStr, ValidationError
 from yarl import URL
 
 from orchestrator.errors import OrchestratorError, SettingsError
@@ -386,6 +386,18 @@ async def test_without_a_port_the_next_free_one_is_taken(
             assert port < (URL(show.url).port or 0) < port + limits.PORTS_TRIED
             assert show.platform.where == f"on {show.url}"
             assert show.platform.name == "web"
+
+
+async def test_people_are_told_the_address_that_a_proxy_has(tmp_path: Path) -> None:
+    stage = WebStage(port=0, address="https://friends.example")
+    async with house(tmp_path, stage=stage) as show:
+        assert show.platform.where == "on https://friends.example"
+
+
+@pytest.mark.parametrize("text", ["friends.example", "ftp://friends.example", "https://"])
+def test_what_is_no_address_is_refused(text: str) -> None:
+    with pytest.raises(ValidationError, match=r"is no such thing as 'https://friends\.example'"):
+        WebStage(address=text)
 
 
 @pytest.mark.parametrize(

@@ -19,10 +19,11 @@ from aiohttp import web
 
 from model_server import wire
 from model_server.checkpoint_format import Manifest
+from orchestrator.cast import COLORS, Friend, Show
 from orchestrator.platforms import Platform
 from orchestrator.platforms.web.platform import WebPlatform
 from orchestrator.platforms.web.settings import WebStage
-from orchestrator.settings import COLORS, Friend, Settings, Show
+from orchestrator.settings import Settings
 from orchestrator.show import ShowOptions, play
 from orchestrator.tokens import Tokens
 from orchestrator.transcript import Transcript

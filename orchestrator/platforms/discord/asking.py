@@ -9,33 +9,9 @@ import discord
 from discord.http import Route
 from pydantic import SecretStr
 
-from orchestrator.errors import SettingsError
-from orchestrator.sections import TokenSource
-from orchestrator.tokens import Tokens
+from orchestrator.checks.chat_stages import NotWell
 
 PORTAL = "https://discord.com/developers/applications"
-
-
-class NotWell(Exception):
-    """Something without which nothing else can be looked at."""
-
-    def __init__(self, text: str, remedy: str) -> None:
-        super().__init__(text)
-        self.text, self.remedy = text, remedy
-
-
-def token_of(tokens: Tokens, source: TokenSource, what: str) -> SecretStr:
-    """The token of `what`. Raises NotWell if there is none."""
-    try:
-        token = tokens.read(source.token_env, source.token_file, what)
-    except SettingsError as error:
-        raise NotWell(str(error).rstrip("."), "") from error
-    if token is None:
-        raise NotWell(
-            f"the settings do not say where the token of {what} is",
-            'write it into a file that only you may read, and name that: token_file = "..."',
-        )
-    return token
 
 
 @asynccontextmanager

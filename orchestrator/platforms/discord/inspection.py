@@ -13,8 +13,10 @@ from dataclasses import dataclass
 import aiohttp
 import discord
 
+from orchestrator.cast import Show
 from orchestrator.checks import Finding
-from orchestrator.platforms.discord.asking import PORTAL, NotWell, logged_in, token_of
+from orchestrator.checks.chat_stages import NotWell, token_of
+from orchestrator.platforms.discord.asking import PORTAL, logged_in
 from orchestrator.platforms.discord.command_settings import NOBODY
 from orchestrator.platforms.discord.invitation import SPEAKING, invitation, wanted
 from orchestrator.platforms.discord.listening import may_listen
@@ -27,7 +29,6 @@ from orchestrator.platforms.discord.requirements import (
 )
 from orchestrator.platforms.discord.settings import DiscordStage
 from orchestrator.sections import TokenSource
-from orchestrator.settings import Show
 from orchestrator.tokens import Tokens
 
 PATIENCE_SECONDS = 60.0

@@ -16,8 +16,9 @@ from typing import Any
 import discord
 
 from orchestrator.backstage import Backstage
+from orchestrator.cast import Show
 from orchestrator.errors import StageFailed, StageLost
-from orchestrator.platforms import Capability, Deletion, Event, PersonLine, Reaction
+from orchestrator.platforms import Capability, Deletion, Event
 from orchestrator.platforms.discord.bot_tokens import MAIN, friends_tokens, main_token
 from orchestrator.platforms.discord.commands import commands_of
 from orchestrator.platforms.discord.connection import Connection
@@ -32,17 +33,13 @@ from orchestrator.platforms.discord.standing import Standing
 from orchestrator.platforms.discord.typing_sign import TypingSign
 from orchestrator.platforms.discord.voices import Line, Voice
 from orchestrator.platforms.discord.webhooks import faces
-from orchestrator.settings import Show
+from orchestrator.platforms.incoming_events import IncomingEvents
 from orchestrator.tokens import Tokens
 
 log = logging.getLogger(__name__)
 
 OPEN_SECONDS = 30.0
 """So long the show's start waits to hear how things stand; then it begins without."""
-READS_SECONDS = 300.0
-"""Whoever wrote or put an emoji so short a time ago is reading along."""
-MOST_EVENTS = 10_000
-"""That wait to be taken into the show; what comes on top is lost, and counted."""
 MOST_PLACES = 500
 
 
@@ -66,14 +63,11 @@ class DiscordPlatform:
         self.connection: Connection | None = None
         self.accounts: dict[str, Connection] = {}
         self._standing: Standing | None = None
-        self._events: asyncio.Queue[Event | StageLost | None] = asyncio.Queue()
-        self._lost: StageLost | None = None
-        self._lost_events = 0
+        self._incoming = IncomingEvents(self.name)
         self._hearing = Hearing(names, self._friends_by_account, self._my_id, self.put)
         self._delivery: Delivery | None = None
         self._typing = TypingSign()
         self._places: OrderedDict[str, str] = OrderedDict()
-        self._somebody_was_here = -READS_SECONDS
         self._refusals: dict[int, str] = {}
         self._is_closed = False
 
@@ -101,7 +95,7 @@ class DiscordPlatform:
 
     @property
     def is_read(self) -> bool:
-        return _now() - self._somebody_was_here < READS_SECONDS
+        return self._incoming.is_somebody_here
 
     # --- beginning and end ----------------------------------------------------------------------
 
@@ -132,7 +126,7 @@ class DiscordPlatform:
         if self.connection.lost is None:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._standing.known.wait(), OPEN_SECONDS)
-        if lost := self._lost or self.connection.lost:
+        if lost := self._incoming.lost or self.connection.lost:
             raise lost
 
     def _begin_from(self, backstage: Backstage) -> None:
@@ -158,32 +152,20 @@ class DiscordPlatform:
                 await CONNECTIONS.leave(connection)
         if self._hearing.ignored:
             log.info("%s: not heard: %s", self.name, dict(self._hearing.ignored))
-        self._events.put_nowait(None)
+        self._incoming.end()
 
-    async def events(self) -> AsyncIterator[Event]:
-        while (event := await self._events.get()) is not None:
-            if isinstance(event, StageLost):
-                raise event
-            yield event
+    def events(self) -> AsyncIterator[Event]:
+        return aiter(self._incoming)
 
     def put(self, event: Event) -> None:
         """A person did something."""
-        if isinstance(event, PersonLine | Reaction):
-            self._somebody_was_here = _now()
-        if self._events.qsize() < MOST_EVENTS:
-            self._events.put_nowait(event)
-            return
-        self._lost_events += 1
-        if self._lost_events in (1, 100, 10_000):
-            log.warning("%s: %d events came faster than they can be taken in, and are lost",
-                        self.name, self._lost_events)  # fmt: skip
+        self._incoming.put(event)
 
     def _lose(self, error: StageLost) -> None:
         self.ready.clear()
-        self._lost = error
         if self._standing is not None:
             self._standing.known.set()
-        self._events.put_nowait(error)
+        self._incoming.lose(error)
 
     # --- showing --------------------------------------------------------------------------------
 
@@ -211,8 +193,8 @@ class DiscordPlatform:
         return str(await self._delivery.deliver(self._voice(), line))
 
     def _voice(self) -> Voice:
-        if self._lost is not None:
-            raise self._lost
+        if self._incoming.lost is not None:
+            raise self._incoming.lost
         if self._standing is None or self._standing.voice is None:
             raise StageFailed(self.problem or "it is not connected yet")
         return self._standing.voice
@@ -328,7 +310,3 @@ class DiscordPlatform:
 
     def _my_id(self) -> int | None:
         return self.connection.user_id if self.connection else None
-
-
-def _now() -> float:
-    return asyncio.get_running_loop().time()

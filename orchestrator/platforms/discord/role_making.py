@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 
 import discord
 
+from orchestrator.cast import Friend
 from orchestrator.platforms.discord.roles import roles_of_friends
-from orchestrator.settings import Color, Friend
+from orchestrator.settings import Color
 
 log = logging.getLogger(__name__)
 

@@ -20,6 +20,7 @@ from typing import cast
 import aiohttp
 import discord
 
+from orchestrator.cast import Friend
 from orchestrator.platforms.discord.connection import Connection
 from orchestrator.platforms.discord.errors import (
     INVALID_FORM,
@@ -33,7 +34,6 @@ from orchestrator.platforms.discord.errors import (
 from orchestrator.platforms.discord.requirements import Writable, home_of
 from orchestrator.platforms.discord.voices import NOBODY, Line
 from orchestrator.platforms.discord.wording import NAMELESS, fitted, lawful, lawful_names
-from orchestrator.settings import Friend
 
 log = logging.getLogger(__name__)
 

@@ -8,7 +8,6 @@ import sys
 import unicodedata
 from typing import TextIO
 
-YOU = "You"
 ANSI = {
     "red": 31, "green": 32, "yellow": 33, "blue": 34, "magenta": 35, "cyan": 36, "white": 37,
 }  # fmt: skip

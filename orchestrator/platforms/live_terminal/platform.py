@@ -16,8 +16,9 @@ from orchestrator.control import HELP
 from orchestrator.errors import OrchestratorError, StageLost
 from orchestrator.platforms import Capability, Command, Event, PersonLine
 from orchestrator.platforms.live_terminal.completion import LineCompleter, Options
-from orchestrator.platforms.live_terminal.ink import YOU, printable
+from orchestrator.platforms.live_terminal.ink import printable
 from orchestrator.platforms.live_terminal.screen import Screen, interrupt
+from orchestrator.platforms.terminal_settings import YOU
 
 MINUTE = timedelta(minutes=1)
 REMEMBERED = 500
@@ -35,8 +36,9 @@ class LiveTerminal:
         {"typing", "edit", "delete", "relay", "echo", "operator"}
     )
 
-    def __init__(self, colors: Mapping[str, str]) -> None:
+    def __init__(self, colors: Mapping[str, str], author: str = YOU) -> None:
         self._colors = colors
+        self._author = author
         self._backstage: Backstage | None = None
         self._shown: OrderedDict[str, tuple[str, str]] = OrderedDict()
         self._said_at: deque[datetime] = deque()
@@ -59,10 +61,10 @@ class LiveTerminal:
             if text.startswith("/"):
                 self._screen.show_aside(f"> {printable(text)}")
                 name, _, argument = text[1:].partition(" ")
-                yield Command(YOU, name.casefold(), argument.strip())
+                yield Command(self._author, name.casefold(), argument.strip())
             else:
                 # No name that an earlier run has used in the transcript.
-                yield PersonLine(f"typed-{uuid.uuid4().hex}", YOU, text)
+                yield PersonLine(f"typed-{uuid.uuid4().hex}", self._author, text)
         raise StageLost("The terminal that the show was started in is gone.")
 
     # --- what is shown ------------------------------------------------------------------------

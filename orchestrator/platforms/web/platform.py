@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Sequence
 from aiohttp import web
 
 from orchestrator.backstage import Backstage
+from orchestrator.cast import Show
 from orchestrator.errors import SettingsError
 from orchestrator.platforms import Capability, Event, past_message
 from orchestrator.platforms.web import limits, shapes
@@ -25,7 +26,6 @@ from orchestrator.platforms.web.reading import Reading
 from orchestrator.platforms.web.settings import WebStage
 from orchestrator.platforms.web.shapes import OWN_STAGE, Json
 from orchestrator.platforms.web.site import Site, number
-from orchestrator.settings import Show
 from orchestrator.tokens import Tokens
 from orchestrator.transcript.file import transcript_path
 from orchestrator.transcript.shown import ShownLine
@@ -91,7 +91,8 @@ class WebPlatform:
         )  # fmt: skip
         await self._runner.setup()
         self._guard.port = await listen(self._runner, self._stage.host, self._stage.port)
-        self.where = f"on {address(self._stage.host, self._guard.port)}"
+        here = address(self._stage.host, self._guard.port)
+        self.where = f"on {self._stage.address or here}"
         backstage.watch(self._state_may_differ)
         self.ready.set()
 

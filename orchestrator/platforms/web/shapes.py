@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import quote
 
 from orchestrator.backstage import Backstage
-from orchestrator.settings import Friend
+from orchestrator.cast import Friend
 from orchestrator.transcript.reason import FIT, Reason
 from orchestrator.transcript.records import Edited, TranscriptLine
 from orchestrator.transcript.shown import ShownLine

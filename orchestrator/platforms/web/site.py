@@ -16,6 +16,7 @@ from aiohttp import web
 from model_server.checkpoint_format import Manifest
 from orchestrator import avatars
 from orchestrator.backstage import Backstage
+from orchestrator.cast import Friend
 from orchestrator.cli import worded
 from orchestrator.control import HELP
 from orchestrator.errors import ModelServerError
@@ -23,7 +24,6 @@ from orchestrator.platforms.web import files, limits, shapes, stats
 from orchestrator.platforms.web.doors import PICTURE_POLICY, SANDBOX_POLICY, as_json
 from orchestrator.platforms.web.reading import Reading
 from orchestrator.platforms.web.shapes import Json
-from orchestrator.settings import Friend
 from orchestrator.transcript.explain import explain
 from orchestrator.transcript.reason import Reason
 from orchestrator.transcript.shown import Scroll, ShownPage

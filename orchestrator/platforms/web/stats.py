@@ -10,9 +10,9 @@ from typing import Any
 from urllib.parse import quote
 
 from model_server.checkpoint_format import Manifest
+from orchestrator.cast import Friend
 from orchestrator.platforms.web.shapes import Json
 from orchestrator.servers.memory import cost_of
-from orchestrator.settings import Friend
 from orchestrator.transcript.figures import Figures, Recent, Spoken, percentile
 from orchestrator.transcript.shown import Scroll, ShownLine
 
