@@ -260,7 +260,9 @@ class Conversation:
         chances = self._settings
         if self.topic and (turn := self._about_the_topic(choice, now)):
             return turn
-        if not self._history or self._rng.random() < chances.fresh_prompt_chance:
+        # Whoever finds nothing to say to what was said last is not helped by hearing it again.
+        are_stuck = self._stuck.issuperset(able)
+        if not self._history or self._rng.random() < chances.fresh_prompt_chance or are_stuck:
             return self._turn(choice, "fresh", now)
         answers = self._history[-1]
         if self._rng.random() < chances.bot_prompt_chance:

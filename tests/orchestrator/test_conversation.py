@@ -451,6 +451,18 @@ def test_others_go_on_while_one_comes_to_nothing() -> None:
         talk.unanswered(turn)
 
 
+def test_where_everybody_has_come_to_nothing_something_new_begins() -> None:
+    talk = conversation(fresh_prompt_chance=0.0)
+    talk.heard(line(1, "Ada"))
+    for _ in talk.members:
+        turn = next_turn(talk)
+        assert turn.source != "fresh"
+        talk.unanswered(turn)
+    assert next_turn(talk).source == "fresh"
+    talk.heard(line(2, "Bo", "tuba"))
+    assert next_turn(talk).source != "fresh"
+
+
 def test_a_command_wakes_friends_who_had_talked_enough() -> None:
     talk = conversation(limits=LimitSettings(lines_in_a_row=2))
     play(talk, 2)
