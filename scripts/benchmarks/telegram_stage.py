@@ -48,6 +48,7 @@ engine = "echo"
 first_port = 0
 [limits]
 repeat_within_lines = 1
+phrase_rounds = 1000
 [[stages]]
 platform = "telegram"
 token_file = "telegram.token"
