@@ -137,7 +137,7 @@ def _meant(place: Place, model: type[BaseModel]) -> str:
     name = str(place[-1])
     known = _keys(schema, place[:-1])
     if near := difflib.get_close_matches(name, known, 1):
-        return f"is {near[0]} meant?"
+        return f"{near[0]} is probably meant"
     owners = [key for key in schema["properties"] if name in _keys(schema, [key])]
     if owners:
         return f"it belongs below [{owners[0]}]"

@@ -93,7 +93,7 @@ def test_a_mistake_is_named_by_its_key(text: str, sentence: str) -> None:
     [
         (
             "[conversation]\nchoas = 1",
-            "line 2: there is no key conversation.choas; is chaos meant?",
+            "line 2: there is no key conversation.choas; chaos is probably meant.",
         ),
         ("chaos = 1", "line 1: there is no key chaos; it belongs below [conversation]."),
         ("\n\nxyz = 1", "line 3: there is no key xyz; take it out or mend its spelling."),
@@ -146,7 +146,7 @@ def test_a_mistake_is_named_by_its_key(text: str, sentence: str) -> None:
         ("\n[[stages]]\nplatform = 'discord'", "line 2: stages[0].channel is missing."),
         (
             "[[stages]]\nplatform = 'discord'\nchannel = 1\n[stages.commands]\nsteerin = 'x'",
-            "line 5: there is no key stages[0].commands.steerin; is steering meant?",
+            "line 5: there is no key stages[0].commands.steerin; steering is probably meant.",
         ),
         (
             "[[stages]]\nplatform = 'discord'\nchannel = 1\n[stages.friend_tokens.D]\nfile = 'x'",
