@@ -79,8 +79,8 @@ class Replay:
         self._picker = picker
         self._draw = draw
         self._talk = Conversation(
-            list(members.values()), self._settings.conversation,
-            self._settings.limits if is_limited else None, conversation_chance(run.seed or 0),
+            list(members.values()), self._settings.conversation, self._settings.limits,
+            conversation_chance(run.seed or 0), is_limited=is_limited,
         )  # fmt: skip
         self._stand_in = _StandIn(self._talk, transcript, picker, run.started_at)
         self._control = Control(self._talk, self._stand_in)

@@ -172,8 +172,8 @@ async def _one_conversation(
         manifests = {friend.name: servers.manifest_of(friend.name) for friend in show.friends}
         members = [member_of(friend, manifests[friend.name]) for friend in show.friends]
         conversation = Conversation(
-            members, settings.conversation, settings.limits if is_limited else None,
-            conversation_chance(seed),
+            members, settings.conversation, settings.limits, conversation_chance(seed),
+            is_limited=is_limited,
         )  # fmt: skip
         take_up(conversation, transcript, picker, settings.conversation.history_lines, clock.now())
         swarm = Swarm(

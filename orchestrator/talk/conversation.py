@@ -41,30 +41,32 @@ model has room for them."""
 class Conversation:
     """The state of one conversation. All chance comes from `rng`.
 
-    Without `limits`, friends talk on whatever happens.
+    Unless it `is_limited`, friends talk on whatever happens; of the limits only those hold that say
+    what would be a repetition.
     """
 
     def __init__(
         self,
         members: Sequence[Member],
         settings: ConversationSettings,
-        limits: LimitSettings | None,
+        limits: LimitSettings,
         rng: random.Random,
+        *,
+        is_limited: bool = True,
     ) -> None:
         self.members = {member.name: member for member in members}
         self.names = Names({member.name: member.aliases for member in members})
         self.muted: set[str] = set()
-        bounds = limits or LimitSettings()
         self._settings = settings
         self._rng = rng
         self._turn_taking = TurnTaking(members, settings.chaos, rng)
-        self._limits = Limits(bounds, alone=len(members) == 1) if limits else None
+        self._limits = Limits(limits, alone=len(members) == 1) if is_limited else None
         self._history: deque[SpokenLine] = deque(maxlen=settings.history_lines)
-        self._recent = RecentLines(bounds.repeat_within_lines)
-        self._themes = Themes(bounds.phrase_rounds)
+        self._recent = RecentLines(limits.repeat_within_lines)
+        self._themes = Themes(limits.phrase_rounds)
         self._requests = Requests()
         self._stuck: set[str] = set()
-        self._crowd = Crowd(bounds.people_per_minute) if limits else None
+        self._crowd = Crowd(limits.people_per_minute) if is_limited else None
         self.let_go: list[tuple[int, str]] = []
         """People's lines that nobody is to answer, and why; whoever reads it empties it."""
 

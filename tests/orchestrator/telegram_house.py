@@ -30,7 +30,7 @@ from orchestrator.platforms.telegram.platform import TelegramPlatform
 from orchestrator.platforms.telegram.settings import TelegramStage
 from orchestrator.servers.client import ModelClient
 from orchestrator.servers.process import ServerState
-from orchestrator.settings import ConversationSettings, Settings
+from orchestrator.settings import ConversationSettings, LimitSettings, Settings
 from orchestrator.talk.conversation import Conversation
 from orchestrator.talk.turn_taking import Member
 from orchestrator.tokens import Tokens
@@ -193,7 +193,7 @@ class House:
 
     def backstage(self) -> Backstage:
         members = [Member(name) for name in FRIENDS]
-        talk = Conversation(members, ConversationSettings(), None, random.Random(1))
+        talk = Conversation(members, ConversationSettings(), LimitSettings(), random.Random(1))
         return Backstage(
             self.show(), self.transcript, Control(talk, Actions()), self.friends,
             load_picker("", "xx"), lambda: datetime.now(UTC),

@@ -28,9 +28,12 @@ NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 def conversation(
     *members: Member, seed: int = 0, limits: LimitSettings | None = None, **settings: float
 ) -> Conversation:
+    """Without limits unless some are given."""
     people = members or tuple(Member(name) for name in NAMES)
     chosen = ConversationSettings(**settings)  # type: ignore[arg-type]  # numbers
-    return Conversation(people, chosen, limits, random.Random(seed))
+    is_limited = limits is not None
+    bounds = limits or LimitSettings()
+    return Conversation(people, chosen, bounds, random.Random(seed), is_limited=is_limited)
 
 
 def line(number: int, speaker: str, text: str = "soup", person: bool = False) -> SpokenLine:
@@ -449,6 +452,17 @@ def test_others_go_on_while_one_comes_to_nothing() -> None:
         assert turn.speaker not in failed
         failed.add(turn.speaker)
         talk.unanswered(turn)
+
+
+def test_what_is_a_repetition_is_as_set_also_without_limits() -> None:
+    settings, rng = ConversationSettings(), random.Random(1)
+    limits = LimitSettings(repeat_within_lines=1)
+    talk = Conversation([Member("Ada")], settings, limits, rng, is_limited=False)
+    talk.heard(line(1, "Ada", "the tuba is late"))
+    turn = next_turn(talk)
+    assert talk.objection("the tuba is late", turn)
+    talk.heard(line(2, "Ada", "and so am i"))
+    assert talk.objection("the tuba is late", turn) is None
 
 
 def test_where_everybody_has_come_to_nothing_something_new_begins() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from orchestrator.control import Control
 from orchestrator.resuming import as_before
-from orchestrator.settings import ConversationSettings
+from orchestrator.settings import ConversationSettings, LimitSettings
 from orchestrator.talk.conversation import Conversation
 from orchestrator.talk.turn_taking import Member
 from orchestrator.transcript import Transcript
@@ -21,7 +21,7 @@ def control(*friends: str) -> Control:
     members = [Member(name) for name in friends]
     actions: Any = None  # nothing that lasts needs the show
     return Control(
-        Conversation(members, ConversationSettings(), None, random.Random(1)), actions
+        Conversation(members, ConversationSettings(), LimitSettings(), random.Random(1)), actions
     )  # fmt: skip
 
 

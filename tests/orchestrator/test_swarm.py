@@ -148,8 +148,9 @@ async def start(tmp_path: Path) -> AsyncIterator[Start]:
             stage = stage or ScriptedPlatform()
             rng = random.Random(1)
             talk = Conversation(
-                [Member(name) for name in names], ConversationSettings(), limits, rng
-            )
+                [Member(name) for name in names], ConversationSettings(),
+                limits or LimitSettings(), rng, is_limited=limits is not None,
+            )  # fmt: skip
             picker = load_picker("", "xx")
             take_up(talk, transcript, picker, 12, clock.now())
             friends = OneServerForAll(client)
