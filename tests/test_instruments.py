@@ -38,9 +38,9 @@ FAULTS = {
     "socket": "new WebSocket('ws://example.com/pepper').onerror = () => {}",
 }
 TALKER = """
-import shutil, signal
-def tell(*_):
-    print("size", *shutil.get_terminal_size(), flush=True)
+import os, shutil, signal
+def tell(*_):  # in the middle of a print, it may be, which another one would break
+    os.write(1, "size {} {}\\n".format(*shutil.get_terminal_size()).encode())
 signal.signal(signal.SIGWINCH, tell)
 tell()
 while (line := input("> ")) != "bye":

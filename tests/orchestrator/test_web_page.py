@@ -91,6 +91,13 @@ async def ids(page: Page) -> list[int]:
     )
 
 
+async def shows_the_end(page: Page) -> None:
+    """Waits for the newest lines, which may have to be fetched."""
+    await expect(page.locator("#newest")).to_be_hidden()
+    await expect(page.locator(".line").last).to_be_in_viewport()
+    assert await page.locator("#scroller").evaluate(AT_THE_END)
+
+
 async def answered(page: Page, text: str) -> None:
     """Waits until a friend's line follows the one that says this."""
     row = persons_line(page, text).locator("xpath=..")
@@ -103,7 +110,7 @@ async def test_a_newcomer_is_told_that_these_are_bots_and_how_to_join_in(visit: 
     await expect(page.locator("header")).to_contain_text("invented")
     await expect(page.get_by_label("Say something")).to_be_in_viewport()
     await expect(page.locator("#cast li")).to_have_count(4)
-    assert await page.locator("#scroller").evaluate(AT_THE_END)
+    await shows_the_end(page)
 
 
 async def test_a_person_speaks_and_the_friend_that_is_named_answers(visit: Visit) -> None:
@@ -264,7 +271,7 @@ async def test_search_finds_a_line_and_shows_it_in_its_place(visit: Visit) -> No
     assert page.url.endswith("#line-124")
     await expect(page.locator("#newest")).to_contain_text("To the newest")
     await page.locator("#newest").click()
-    assert await page.locator("#scroller").evaluate(AT_THE_END)
+    await shows_the_end(page)
 
 
 async def test_a_line_from_elsewhere_says_so_and_shows_what_people_put_to_it(visit: Visit) -> None:
