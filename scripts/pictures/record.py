@@ -25,7 +25,7 @@ from playwright.async_api import Error as PlaywrightError  # noqa: E402
 from scene import EXPLAINED, FIRST_LINE, IN_THE_TERMINAL, LAST_LINE, ON_THE_PAGE, SEED  # noqa: E402
 from terminal_film import Film, Frame  # noqa: E402
 
-from tests.browser import Complaints, chromium_running, pages_of  # noqa: E402
+from tests.browser import Complaints, chromium_running, connected, pages_of  # noqa: E402
 from tests.tmux import Terminal, TerminalError  # noqa: E402
 
 if TYPE_CHECKING:
@@ -147,7 +147,8 @@ async def record(tmux: Path, chromium: Path, home: Path) -> list[Frame]:
     environ = {name: value for name, value in os.environ.items() if name != "NO_COLOR"}
     with chromium_running(chromium, home) as devtools:
         async with (
-            pages_of(devtools, Complaints()) as new_page,
+            connected(devtools) as browser,
+            pages_of(browser, Complaints()) as new_page,
             Terminal(tmux, home, show, columns=COLUMNS, rows=ROWS, environ=environ) as terminal,
         ):
             page = await new_page(
